@@ -1,0 +1,1 @@
+"""What-if: replay a recorded stream through the very same cores under several policies, side by side."""

@@ -1,0 +1,156 @@
+"""Each episode's story: evidence, candidates, gate, outcome."""
+
+from __future__ import annotations
+
+from services.backtest.report.features import feature_table
+from services.backtest.report.figures import counted, measured, percent, seconds, sentence, whole
+from services.backtest.report.html import Child, Markup, element
+from services.backtest.report.lanes import outcome_words
+from services.backtest.report.stories import Chronicle, Episode, Job, Story
+from services.backtest.report.wording import (
+    aftermath_words,
+    counts_words,
+    gain_words,
+    short,
+    trial_words,
+    window_words,
+)
+from shared.domain.trials import Paired
+from shared.events.deployment import ApprovalAwaited, CandidatePromoted, TrialPended
+from shared.events.drift_detection import DriftDetected
+from shared.events.training import EvaluationCompleted, ProbeCompleted, TrainingSuppressed
+
+MOST_EPISODES, MOST_LINES = 200, 40
+GLOSSARY = (
+    "Wins and losses count the rows on which only one of two models was right. Odds say how strongly these counts "
+    "speak for the challenger. Gain is what was won back against the old model, in errors (regression: bounded loss) "
+    "per 1,000 labelled rows."
+)
+ORIGINS = {"inputs": "input", "performance": "performance", "detector": "plug-in detector’s"}
+
+
+def episode_list(told: Chronicle) -> list[Markup]:
+    """Every episode as a collapsible story, the first one open; beyond the cap a sentence."""
+    shown = told.episodes[:MOST_EPISODES]
+    left = len(told.episodes) - len(shown)
+    if not shown:
+        return [element("p", {"class": "note"}, "No drift was detected, so no episode was opened.")]
+    rest = (
+        f"{counted(left, 'further episode')} left out here; {'it stands' if left == 1 else 'they stand'} in the ledger."
+    )
+    return [
+        element("p", {"class": "note before"}, GLOSSARY),
+        *(_episode(e) for e in shown),
+        *([element("p", {"class": "note"}, rest)] if left else []),
+    ]
+
+
+def _episode(episode: Episode) -> Markup:
+    badge = element("span", {"class": f"badge b-{episode.outcome}"}, outcome_words(episode.outcome))
+    head = element("span", {"class": "which"}, f"Episode {episode.number}")
+    where = element("span", {"class": "aside"}, f"row {whole(episode.detected.row)}", _gain_aside(episode))
+    summary = element("summary", {}, head, badge, where)
+    body = element("div", {"class": "story"}, _evidence(episode), _response(episode.story), _outcome(episode))
+    return element("details", {"class": "episode", "open": episode.number == 1}, summary, body)
+
+
+def _gain_aside(episode: Episode) -> str:
+    return f" · gain {gain_words(episode.closed.gain)}" if episode.closed and episode.closed.gain else ""
+
+
+def _step(name: str, *children: Child) -> Markup:
+    return element("section", {"class": "step"}, element("h4", {}, name), element("div", {}, *children))
+
+
+def _evidence(episode: Episode) -> Markup:
+    found = episode.detected
+    delay = (
+        f"estimated to have begun at row {whole(found.since_row)}, {whole(found.row - found.since_row)} rows earlier"
+    )
+    kind = sentence(ORIGINS.get(found.origin, found.origin))
+    evidence = f"{kind} evidence of {measured(found.evidence)} reached the threshold {measured(found.threshold)}"
+    words = f"{evidence} at row {whole(found.row)} (detector {found.detector}); {delay}."
+    warnings = [element("p", {"class": "warning"}, text) for text in found.warnings]
+    return _step(
+        "Evidence",
+        element("p", {}, words, _losses(found)),
+        warnings,
+        feature_table(found.features) if found.features else None,
+    )
+
+
+def _losses(found: DriftDetected) -> str:
+    if found.loss_before is None or found.loss_after is None:
+        return ""
+    return f" Loss {percent(found.loss_before)} before, {percent(found.loss_after)} after."
+
+
+def _response(story: Story) -> list[Markup]:
+    probes = [element("li", {}, _probe(probe)) for probe in story.probes[:MOST_LINES]]
+    jobs = [element("li", {}, _job(job)) for job in story.jobs[:MOST_LINES]]
+    verdicts = [element("li", {}, _verdict(job)) for job in story.jobs[:MOST_LINES] if job.verdict]
+    notes = [element("li", {}, _note(note)) for note in story.notes[:MOST_LINES]]
+    candidates = element("ul", {}, probes, jobs) if jobs or probes else element("p", {}, "No candidate was trained.")
+    gate = [element("ul", {}, notes, verdicts)] if notes or verdicts else []
+    return [_step("Candidates", candidates), *(_step("Gate", part) for part in gate)]
+
+
+def _job(job: Job) -> list[Child]:
+    asked = job.requested
+    name = element("strong", {}, f"Stage {asked.stage}, {window_words(asked.window)}")
+    failed = "".join(f" Attempt failed: {failure.reason}." for failure in job.failures)
+    if job.completed is None:
+        return [name, f": asked for at row {whole(asked.row)}, no result.{failed}"]
+    done = job.completed
+    work = f": {whole(done.rows)} rows in {seconds(done.measured_seconds)}; "
+    return [name, work, "version ", element("code", {}, short(done.version)), f"; {failed}" if failed else ""]
+
+
+def _probe(probe: ProbeCompleted) -> list[Child]:
+    """Throw-away fits: what each window promised against the champion."""
+    found = [f"{window_words(w)} {counts_words(trial)}" for w, trial in sorted(probe.against_champion.items())]
+    duel = probe.present_against_past
+    against = f"; present against past {counts_words(duel)}" if duel else ""
+    work = f"{counted(probe.fits, 'probe')} in {seconds(probe.measured_seconds)}"
+    return [element("strong", {}, work), f", wins to losses against the champion: {'; '.join(found)}{against}."]
+
+
+def _verdict(job: Job) -> list[Child]:
+    verdict = job.verdict
+    if verdict is None:
+        return []
+    promoted = isinstance(verdict, CandidatePromoted)
+    head = f"promoted ({verdict.rule})" if isinstance(verdict, CandidatePromoted) else "refused"
+    mark = element("strong", {"class": "yes" if promoted else "no"}, ("✓ " if promoted else "✕ ") + head)
+    which = f"stage {job.requested.stage}, {window_words(job.requested.window)}: "
+    return [
+        sentence(which),
+        mark,
+        f" at row {whole(verdict.row)}",
+        trial_words(verdict.trial),
+        _reasons(verdict.reasons),
+    ]
+
+
+def _reasons(reasons: tuple[str, ...]) -> list[Markup]:
+    return [element("ul", {"class": "reasons"}, [element("li", {}, reason) for reason in reasons])] if reasons else []
+
+
+def _note(note: TrainingSuppressed | TrialPended | ApprovalAwaited | EvaluationCompleted) -> Child:
+    if isinstance(note, TrainingSuppressed):
+        return [element("strong", {}, "Held back"), f" at row {whole(note.row)} (stage {note.stage}): {note.reason}"]
+    if isinstance(note, TrialPended):
+        return f"Too few labels to judge; waits for labelled row {whole(note.until_label)}."
+    if isinstance(note, ApprovalAwaited):
+        return f"Waits for a person’s approval: {'; '.join(note.reasons) or 'the gate passed'}."
+    pairs = [f"{short(v)} {counts_words(slices.get('all', Paired()))}" for v, slices in note.pairs.items()]
+    return f"Scored on labelled rows {whole(note.first_label)} to {whole(note.last_label)}: {'; '.join(pairs)}."
+
+
+def _outcome(episode: Episode) -> Markup:
+    after = [element("p", {}, aftermath_words(event)) for event in episode.story.aftermath]
+    if episode.closed is None:
+        return _step("Outcome", after, element("p", {}, "Still open when the stream ended."))
+    worth = f"; gain {gain_words(episode.closed.gain)}" if episode.closed.gain else ""
+    words = f"{sentence(outcome_words(episode.outcome))} at row {whole(episode.closed.row)}{worth}."
+    return _step("Outcome", after, element("p", {}, words))

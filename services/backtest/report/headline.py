@@ -1,0 +1,162 @@
+"""The outcome in words, computed from the numbers and honest where retraining did not help."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from services.backtest.report.curves import total
+from services.backtest.report.figures import counted, listed, sentence, whole
+from services.backtest.report.measures import Measure, measure_of
+from services.backtest.report.policies import best, left_alone, main_policy, phrase, rivals, trivial
+from services.backtest.report.stories import Chronicle
+from services.backtest.result import BacktestResult, PolicyResult
+from shared.domain.quality import MILLION
+
+
+def headline(result: BacktestResult) -> str:
+    """The first sentence: what the main policy was worth against leaving the model alone."""
+    measure, main, alone = measure_of(result.task), main_policy(result), left_alone(result)
+    if not main.quality.n:
+        return "No labelled records came after the initial ones, so no policy can be judged."
+    subject = sentence(phrase(main.name))
+    if alone is None or not alone.quality.n:
+        return f"{subject} {_kept(main, measure)}."
+    if _none_beats(result, alone, measure):
+        reached = f"{phrase(main.name)} {_got(main, measure)}"
+        return f"No policy beat {phrase(alone.name)}: it {_was(alone, measure)}; {reached}."
+    if measure.same(main.quality, alone.quality):
+        return f"{subject} made no difference: it {_was(main, measure)}, as did {phrase(alone.name)}."
+    if measure.gain(main.quality, alone.quality) < 0:
+        return f"{subject} did not help: it {_was(main, measure)}; {phrase(alone.name)} {_got(alone, measure)}."
+    return f"{subject} {_kept(main, measure)}; {phrase(alone.name)} would have given {_value(alone, measure)}."
+
+
+def support(result: BacktestResult) -> list[str]:
+    """The sentences below the first: what it cost, the best rival, and a trivial answer that did better."""
+    measure, main = measure_of(result.task), main_policy(result)
+    if not main.quality.n:
+        return []
+    rival = best(rivals(result), measure)
+    cost = _cost(result, main, measure)
+    told = [f"{cost}; {_against(rival, measure)}." if rival else f"{cost}."]
+    if not left_alone(result) and not rival:
+        told.append("No other policy that uses a model was run, so there is nothing to compare it with.")
+    lazy = best([policy for policy in result.policies if trivial(policy)], measure)
+    if lazy and measure.gain(lazy.quality, main.quality) >= 0:
+        told.append(_beaten_by_trivial(lazy, measure))
+    return told
+
+
+def _cost(result: BacktestResult, main: PolicyResult, measure: Measure) -> str:
+    """Trainings of the main policy; it is "it" only where the headline speaks of it first and well."""
+    alone = left_alone(result)
+    helped = alone is None or measure.gain(main.quality, alone.quality) > 0
+    subject = "It" if helped else sentence(phrase(main.name))
+    trainings = counted(main.retrainings, "training") if main.retrainings else "no training"
+    return f"{subject} took {trainings} after the first one"
+
+
+def _none_beats(result: BacktestResult, alone: PolicyResult, measure: Measure) -> bool:
+    others = [main_policy(result), *rivals(result)]
+    return not any(measure.gain(policy.quality, alone.quality) > 0 for policy in others if policy.quality.n)
+
+
+def _against(rival: PolicyResult, measure: Measure) -> str:
+    return f"{phrase(rival.name)} took {whole(rival.retrainings)} and reached {_value(rival, measure)}"
+
+
+def _beaten_by_trivial(lazy: PolicyResult, measure: Measure) -> str:
+    return (
+        f"{sentence(phrase(lazy.name))} needs no model and did as well or better ({_value(lazy, measure)}): "
+        "on this stream the model does not earn its keep."
+    )
+
+
+def _value(policy: PolicyResult, measure: Measure) -> str:
+    value = measure.text(measure.of(policy.quality))
+    return value if measure.higher_is_better else f"an error of {value}"
+
+
+def _kept(policy: PolicyResult, measure: Measure) -> str:
+    value = measure.text(measure.of(policy.quality))
+    if measure.higher_is_better:
+        return f"kept the model right in {value} of cases"
+    return f"kept the average error at {value}"
+
+
+def _was(policy: PolicyResult, measure: Measure) -> str:
+    value = measure.text(measure.of(policy.quality))
+    return f"was right in {value} of cases" if measure.higher_is_better else f"was off by {value} on average"
+
+
+def _got(policy: PolicyResult, measure: Measure) -> str:
+    return f"reached {_value(policy, measure)}" if measure.higher_is_better else f"had {_value(policy, measure)}"
+
+
+def tiles(result: BacktestResult, told: Chronicle) -> list[tuple[str, str, str]]:
+    """Key figures as (value, what it is, an aside)."""
+    measure, main, alone = measure_of(result.task), main_policy(result), left_alone(result)
+    kept = f"{whole(main.promotions)} promoted, {whole(main.rejections)} refused, {whole(main.rollbacks)} rolled back"
+    closed = Counter(episode.outcome for episode in told.episodes)
+    shown = [
+        (_score(main, measure), measure.noun, f"over {whole(main.quality.n)} labelled records"),
+        (whole(main.retrainings), "trainings" if main.retrainings != 1 else "training", kept),
+        (whole(len(told.episodes)), "drifts found", _outcomes(closed) or "none"),
+    ]
+    return [shown[0], _avoided(main, alone, measure), *shown[1:]] if alone and alone.quality.n else shown
+
+
+def _score(policy: PolicyResult, measure: Measure) -> str:
+    return measure.text(measure.of(policy.quality)) if policy.quality.n else "–"
+
+
+def _avoided(main: PolicyResult, alone: PolicyResult, measure: Measure) -> tuple[str, str, str]:
+    if not measure.higher_is_better:
+        change = 1 - measure.of(main.quality) / (measure.of(alone.quality) or 1.0)
+        return f"{abs(100 * change):.0f}\u00a0%", "less error" if change >= 0 else "more error", "than left alone"
+    errors = (alone.quality.loss - main.quality.loss) // MILLION
+    return whole(abs(errors)), "errors avoided" if errors >= 0 else "extra errors", "against leaving the model alone"
+
+
+def _outcomes(closed: Counter[str]) -> str:
+    words = {"rolled-back": "rolled back", "superseded": "overtaken", "open": "still open"}
+    return ", ".join(f"{count} {words.get(outcome, outcome)}" for outcome, count in closed.most_common())
+
+
+def quality_finding(result: BacktestResult) -> str:
+    """The chart's title: how the last third compares, where an untouched model has had time to age."""
+    measure, main, alone = measure_of(result.task), main_policy(result), left_alone(result)
+    since = result.initial + 2 * (result.records - result.initial) // 3
+    ours = total(main.curve, since, result.records)
+    theirs = total(alone.curve, since, result.records) if alone else ours
+    if not ours.n or not theirs.n:
+        return f"{sentence(measure.noun)} over time"
+    value, other = measure.text(measure.of(ours)), measure.text(measure.of(theirs))
+    if alone is None:
+        return f"In the last third of the stream, {measure.noun} is {value}"
+    if value == other:
+        return f"In the last third of the stream, the {main.name} policy and the untouched model both stand at {value}"
+    return f"In the last third of the stream, the {main.name} policy stands at {value}, the untouched model at {other}"
+
+
+def evidence_finding(told: Chronicle) -> str:
+    """How often the alarm line was reached, and by which kind of evidence."""
+    if not told.episodes:
+        return "The evidence never reached the alarm line"
+    words = {
+        "inputs": "from the inputs",
+        "performance": "from labelled errors",
+        "detector": "from the plug-in detector",
+    }
+    origins = Counter(episode.detected.origin for episode in told.episodes)
+    parts = [f"{count} {words[origin]}" for origin, count in origins.most_common()]
+    faded = f"; {counted(told.faded, 'suspicion')} faded without one" if told.faded else ""
+    return f"{counted(len(told.episodes), 'alarm')}: {listed(parts)}{faded}"
+
+
+def lanes_finding(told: Chronicle) -> str:
+    """How the episodes ended, and how many data faults held retraining back."""
+    outcomes = _outcomes(Counter(episode.outcome for episode in told.episodes))
+    drifts = f"{counted(len(told.episodes), 'episode')}: {outcomes}" if told.episodes else "No drift episode"
+    faults = counted(len(told.faults), "data fault")
+    return f"{drifts}. {faults} kept out of training" if told.faults else drifts

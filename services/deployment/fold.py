@@ -1,0 +1,167 @@
+"""The ledger folded into `DeploymentState`. Every reader folds the same order to the same champion; no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from services.deployment.state import DeploymentState, Episode, Trial, Version
+from shared.domain.pipeline import Pipeline
+from shared.events import jobs as job_fold
+from shared.events.base import Event
+from shared.events.deployment import (
+    ApprovalAwaited,
+    CandidatePromoted,
+    CandidateRejected,
+    EpisodeClosed,
+    PipelineApplied,
+    PromotionRolledBack,
+    PromotionVerified,
+    TrialPended,
+)
+from shared.events.drift_detection import DriftDetected, DriftMatured
+from shared.events.training import EvaluationCompleted, ProbeRequested, TrainingCompleted, TrainingRequested
+
+CANDIDATES_KEPT = 8
+
+
+def fold(
+    state: DeploymentState, event: Event, offset: int, timestamp: int, pipeline: Pipeline | None
+) -> DeploymentState:
+    """The state after one ledger event. Results that the job fold does not accept, and promotions that expect
+    another champion, change nothing."""
+    valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
+    state = replace(
+        state,
+        jobs=job_fold.fold(state.jobs, event, offset, timestamp),
+        row=max(state.row, getattr(event, "row", 0)),
+        label=max(state.label, getattr(event, "label", 0)),
+    )
+    apply = FOLDS.get(type(event))
+    return apply(state, event, pipeline) if apply is not None and valid else state
+
+
+def is_valid(state: DeploymentState, promotion: CandidatePromoted) -> bool:
+    """First in ledger order wins: it expects the champion that serves, and its version is a known candidate."""
+    serving = state.champion.id if state.champion else None
+    return promotion.expected_version == serving and any(v.id == promotion.version for v in state.candidates)
+
+
+def _applied(state: DeploymentState, event: PipelineApplied, _: Pipeline | None) -> DeploymentState:
+    return replace(state, file=event.file)
+
+
+def _detected(state: DeploymentState, event: DriftDetected, _: Pipeline | None) -> DeploymentState:
+    known = any(episode.id == event.episode for episode in state.episodes)
+    return state if known else replace(state, episodes=(*state.episodes, Episode(event.episode)))
+
+
+def _matured(state: DeploymentState, event: DriftMatured, _: Pipeline | None) -> DeploymentState:
+    episodes = tuple(replace(e, final=e.final or event.final) if e.id == event.episode else e for e in state.episodes)
+    return replace(state, episodes=episodes)
+
+
+def _requested(
+    state: DeploymentState, event: TrainingRequested | ProbeRequested, _: Pipeline | None
+) -> DeploymentState:
+    open_jobs = {job.id for job in state.jobs.open}
+    causes = tuple(pair for pair in state.causes if pair[0] in open_jobs and pair[0] != event.job)
+    return replace(state, causes=(*causes, (event.job, event.cause)))
+
+
+def _completed(state: DeploymentState, event: TrainingCompleted, _: Pipeline | None) -> DeploymentState:
+    version = Version(
+        id=event.version,
+        job=event.job,
+        cause=event.cause,
+        trigger=event.trigger,
+        model=event.model,
+        baseline=event.baseline,
+        loss_scale=event.loss_scale,
+        cut=event.last_label,
+    )
+    return replace(state, candidates=(*state.candidates, version)[-CANDIDATES_KEPT:])
+
+
+def _awaited(state: DeploymentState, event: ApprovalAwaited, _: Pipeline | None) -> DeploymentState:
+    return replace(state, awaiting=event.version)
+
+
+def _pended(state: DeploymentState, event: TrialPended, _: Pipeline | None) -> DeploymentState:
+    return replace(state, trial=Trial(event.cause, event.champion, event.version, event.until_label))
+
+
+def _promoted(state: DeploymentState, event: CandidatePromoted, pipeline: Pipeline | None) -> DeploymentState:
+    if not is_valid(state, event):
+        return state
+    new = next(v for v in state.candidates if v.id == event.version)
+    old = state.champion
+    watch = None
+    if old is not None and event.rule != "unconditional" and pipeline is not None:
+        until = new.cut + int(pipeline.promotion.watch * pipeline.window)
+        watch = Trial(event.cause, new.id, old.id, max(until, event.label))
+    return replace(
+        state,
+        champion=new,
+        retired=old,
+        candidates=tuple(v for v in state.candidates if v.id != new.id),
+        generation=event.generation,
+        trial=None,
+        watch=watch,
+        awaiting=None,
+    )
+
+
+def _rejected(state: DeploymentState, event: CandidateRejected, _: Pipeline | None) -> DeploymentState:
+    trial = None if state.trial and state.trial.challenger == event.version else state.trial
+    return replace(state, candidates=tuple(v for v in state.candidates if v.id != event.version), trial=trial)
+
+
+def _evaluated(state: DeploymentState, event: EvaluationCompleted, _: Pipeline | None) -> DeploymentState:
+    state = replace(state, label=max(state.label, event.last_label))
+    for name in ("trial", "watch"):
+        trial: Trial | None = getattr(state, name)
+        if trial is not None and trial.champion == event.champion and trial.challenger in event.pairs:
+            counted = replace(trial, slices=trial.add(event.pairs[trial.challenger]))
+            state = replace(state, **{name: counted})  # type: ignore[arg-type]
+    return state
+
+
+def _verified(state: DeploymentState, event: PromotionVerified, _: Pipeline | None) -> DeploymentState:
+    return replace(state, watch=None) if state.watch and state.watch.champion == event.version else state
+
+
+def _rolled_back(state: DeploymentState, event: PromotionRolledBack, _: Pipeline | None) -> DeploymentState:
+    if state.champion is None or state.champion.id != event.version or state.retired is None:
+        return state
+    return replace(
+        state,
+        champion=state.retired,
+        retired=None,
+        generation=event.generation,
+        watch=None,
+        trial=None,
+    )
+
+
+def _closed(state: DeploymentState, event: EpisodeClosed, _: Pipeline | None) -> DeploymentState:
+    return replace(state, episodes=tuple(e for e in state.episodes if e.id != event.episode))
+
+
+FOLDS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline | None], DeploymentState]] = {
+    PipelineApplied: _applied,
+    DriftDetected: _detected,
+    DriftMatured: _matured,
+    TrainingRequested: _requested,
+    ProbeRequested: _requested,
+    TrainingCompleted: _completed,
+    ApprovalAwaited: _awaited,
+    TrialPended: _pended,
+    CandidatePromoted: _promoted,
+    CandidateRejected: _rejected,
+    EvaluationCompleted: _evaluated,
+    PromotionVerified: _verified,
+    PromotionRolledBack: _rolled_back,
+    EpisodeClosed: _closed,
+}

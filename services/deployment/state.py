@@ -1,0 +1,77 @@
+"""What deployment remembers of a pipeline: who serves, who is watched, and which episodes are open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.domain.trials import Paired
+from shared.events.jobs import Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A trained version: all that serving it takes."""
+
+    id: str
+    job: str
+    cause: str
+    trigger: str
+    model: str
+    baseline: str
+    loss_scale: float
+    cut: int
+    """Labelled rows from here on are unseen by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Two versions on the same later rows: before a promotion (``challenger`` may serve) or after it (``challenger``
+    is the old champion, who may come back)."""
+
+    cause: str
+    champion: str
+    challenger: str
+    until: int
+    slices: tuple[tuple[str, Paired], ...] = ()
+
+    def add(self, counts: dict[str, Paired]) -> tuple[tuple[str, Paired], ...]:
+        known = dict(self.slices)
+        return tuple(
+            (name, known.get(name, Paired()) + counts.get(name, Paired())) for name in sorted({*known, *counts})
+        )
+
+    @property
+    def whole(self) -> Paired:
+        return dict(self.slices).get("all", Paired())
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """An open drift. ``final``: the last stage has matured, so its response is the last word."""
+
+    id: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentState:
+    """A fold of the ledger."""
+
+    pipeline: str
+    file: str = ""
+    champion: Version | None = None
+    retired: Version | None = None
+    candidates: tuple[Version, ...] = ()
+    generation: int = 0
+    trial: Trial | None = None
+    watch: Trial | None = None
+    awaiting: str | None = None
+    episodes: tuple[Episode, ...] = ()
+    jobs: Jobs = field(default_factory=Jobs)
+    causes: tuple[tuple[str, str], ...] = ()
+    """(job, cause) of open jobs: whose episode ends if a job fails for good."""
+    row: int = 0
+    label: int = 0
+
+    def candidate(self, version: str) -> Version | None:
+        return next((v for v in (*self.candidates, self.retired, self.champion) if v and v.id == version), None)

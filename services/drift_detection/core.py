@@ -1,0 +1,85 @@
+"""Drift detection: profiles and performance counts in; suspicions, alarms, matured stages and data faults out.
+
+It reads no decisions.  A profile of a higher generation starts a new input test; a new version in service starts a
+new loss test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from services.drift_detection.assembly import Assembly, add
+from services.drift_detection.inputs_watch import on_epoch, profile_slice
+from services.drift_detection.loss_watch import merge_steps, on_step, step_slice
+from services.drift_detection.state import DriftState
+from shared.domain.pipeline_file import decode_pipeline
+from shared.domain.profile import merge
+from shared.events.base import Event
+from shared.events.envelope import from_message, to_append
+from shared.events.prediction import PerformanceCounted
+from shared.events.topics import LEDGER, PERFORMANCE, PROFILES
+from shared.events.validation import ProfileTaken
+from shared.runtime.core import Input, Message, Read, Step, Unit
+
+
+class DriftDetection:
+    """The core."""
+
+    name = "drift_detection"
+    reads = (PROFILES.name, PERFORMANCE.name)
+    state_type: Any = DriftState
+    per_lane = False
+
+    def initial(self, unit: Unit) -> DriftState:
+        return DriftState(unit.pipeline)
+
+    def handle(self, state: DriftState, item: Input, read: Read) -> Step[DriftState]:
+        event = from_message(item) if isinstance(item, Message) else None
+        if isinstance(event, ProfileTaken):
+            state, said = _on_profile(state, event, read)
+        elif isinstance(event, PerformanceCounted):
+            state, said = _on_performance(state, event, read)
+        else:
+            return Step(state)
+        cause = item if isinstance(item, Message) else None
+        return Step(
+            state,
+            tuple(to_append(LEDGER.name, e, cause, correlation=getattr(e, "episode", "")) for e in said),
+        )
+
+
+Said = tuple[DriftState, tuple[Event, ...]]
+
+
+def _on_profile(state: DriftState, taken: ProfileTaken, read: Read) -> Said:
+    if taken.generation < state.generation:
+        return state, ()
+    if taken.generation > state.generation:
+        state = replace(
+            state,
+            generation=taken.generation,
+            epochs=Assembly(state.epochs.delivered),
+            inputs=None,
+            input_evidence=None,
+            features=(),
+            warnings=(),
+            silent=False,
+        )
+    pipeline = read(taken.file, decode_pipeline)
+    epochs, closed = add(state.epochs, profile_slice(taken.profile, pipeline), pipeline.lanes, merge)
+    state, said = replace(state, epochs=epochs), list[Event]()
+    for epoch in closed:
+        state, events = on_epoch(state, epoch, taken.baseline, pipeline, read)
+        said += events
+    return state, tuple(said)
+
+
+def _on_performance(state: DriftState, counted: PerformanceCounted, read: Read) -> Said:
+    pipeline = read(counted.file, decode_pipeline)
+    steps, closed = add(state.steps, step_slice(counted, pipeline), pipeline.lanes, merge_steps)
+    state, said = replace(state, steps=steps), list[Event]()
+    for step in closed:
+        state, events = on_step(state, step, pipeline)
+        said += events
+    return state, tuple(said)

@@ -1,0 +1,57 @@
+"""Data faults over time: found in one epoch, cleared after enough clean ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.drift_detection.inputs.faults import Fault, faults_of
+from services.drift_detection.state import DriftState, OpenFault
+from shared.domain.baseline import Baseline
+from shared.domain.pipeline import FaultPolicy
+from shared.domain.profile import Profile
+from shared.events.base import Event, derive_id
+from shared.events.drift_detection import DataFaultCleared, DataFaultFound
+
+
+def triage(
+    state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy
+) -> tuple[DriftState, tuple[Event, ...], bool]:
+    """The state, what there is to say, and whether this epoch is sound enough for the drift test."""
+    found = {(fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)}
+    kept, said = [], list[Event]()
+    for fault in state.faults:
+        if found.pop((fault.kind, fault.column), None) is not None:  # type: ignore[call-overload]
+            kept.append(replace(fault, clean=0, last=epoch.last))
+        elif fault.clean + 1 >= policy.clean_epochs:
+            said.append(cleared(state, fault, f"{policy.clean_epochs} clean epochs"))
+        else:
+            kept.append(replace(fault, clean=fault.clean + 1))
+    for new in found.values():
+        opened, event = _open(state, epoch, new)
+        kept.append(opened)
+        said.append(event)
+    sound = not any(fault.clean == 0 for fault in kept)
+    return replace(state, faults=tuple(kept)), tuple(said), sound
+
+
+def cleared(state: DriftState, fault: OpenFault, by: str) -> Event:
+    return DataFaultCleared(
+        pipeline=state.pipeline, fault=fault.id, column=fault.column, first=fault.first, last=fault.last, by=by
+    )
+
+
+def _open(state: DriftState, epoch: Profile, fault: Fault) -> tuple[OpenFault, Event]:
+    name = derive_id("fault", state.pipeline, fault.kind, fault.column, epoch.epoch, epoch.generation)
+    event = DataFaultFound(
+        pipeline=state.pipeline,
+        fault=name,
+        kind=fault.kind,
+        column=fault.column,
+        share=fault.share,
+        detail=fault.detail,
+        generation=epoch.generation,
+        epoch=epoch.epoch,
+        first=epoch.first,
+        last=epoch.last,
+    )
+    return OpenFault(name, fault.kind, fault.column, epoch.first, epoch.last), event

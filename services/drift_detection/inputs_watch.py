@@ -1,0 +1,68 @@
+"""One epoch of inputs: triage for data faults first, then the count test, then the episode."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from services.drift_detection.assembly import Slice
+from services.drift_detection.data_faults import triage
+from services.drift_detection.episodes import Evidence, weigh
+from services.drift_detection.inputs.detector import begin, update
+from services.drift_detection.inputs.swaps import suspected_swaps
+from services.drift_detection.inputs.verdict import InputVerdict
+from services.drift_detection.state import DriftState
+from shared.domain.baseline import Baseline, decode_baseline
+from shared.domain.pipeline import Pipeline
+from shared.domain.profile import Profile
+from shared.events.base import Event
+from shared.runtime.core import Read
+
+Said = tuple[DriftState, tuple[Event, ...]]
+
+
+def profile_slice(profile: Profile, pipeline: Pipeline) -> Slice[Profile]:
+    """A profile as a lane's slice of its epoch."""
+    share = pipeline.drift.inputs.epoch // pipeline.lanes
+    lane = profile.lane or 0
+    return Slice(lane, profile.epoch, profile.first, profile.last, profile.last == (profile.epoch + 1) * share, profile)
+
+
+def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: Pipeline, read: Read) -> Said:
+    """Judge one closed epoch."""
+    baseline = replace(read(baseline_digest, decode_baseline), generation=epoch.generation)
+    state = replace(state, row=max(state.row, epoch.last * pipeline.lanes))
+    state, said, sound = triage(state, epoch, baseline, pipeline.drift.faults)
+    if not sound or state.silent:
+        return state, said
+    policy = pipeline.drift.inputs
+    inputs = state.inputs or begin(state.pipeline, policy, baseline)
+    inputs, verdict = update(inputs, epoch, policy, baseline)
+    state = replace(
+        state, inputs=inputs, input_evidence=verdict.evidence - verdict.threshold, features=verdict.features
+    )
+    if not verdict.ready:
+        return state, said
+    state = replace(state, warnings=_warnings(epoch, baseline) if verdict.features else ())
+    state, more = weigh(state, _evidence(state, verdict, pipeline))
+    return replace(state, silent=verdict.alarm), (*said, *more)
+
+
+def _evidence(state: DriftState, verdict: InputVerdict, pipeline: Pipeline) -> Evidence:
+    since_row = state.row if verdict.change_epoch is None else verdict.change_epoch * pipeline.drift.inputs.epoch
+    return Evidence(
+        origin="inputs",
+        detector="counts",
+        alarm=verdict.alarm,
+        evidence=verdict.evidence * math.log(10),
+        threshold=verdict.threshold * math.log(10),
+        # Labels trail rows; the labels of rows since the change are still to come, all of them at the latest.
+        since_label=min(state.label, max(0, state.label - (state.row - since_row))),
+        since_row=since_row,
+    )
+
+
+def _warnings(epoch: Profile, baseline: Baseline) -> tuple[str, ...]:
+    return tuple(
+        f"columns {swap.first!r} and {swap.second!r} look swapped" for swap in suspected_swaps(epoch, baseline)
+    )

@@ -1,0 +1,112 @@
+"""One step of labelled losses: the test of the version in service, plug-in detectors, and maturing stages."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from services.drift_detection.assembly import Slice
+from services.drift_detection.detectors import make_detector
+from services.drift_detection.episodes import Evidence, mature, weigh
+from services.drift_detection.performance.detector import begin, update
+from services.drift_detection.state import Counted, DriftState
+from shared.domain.pipeline import Pipeline
+from shared.domain.quality import Quality, merge_versions
+from shared.events.base import Event
+from shared.events.prediction import PerformanceCounted
+from shared.runtime.codec import decode, encode
+
+Said = tuple[DriftState, tuple[Event, ...]]
+VERSIONS_KEPT = 8
+
+
+def step_slice(counted: PerformanceCounted, pipeline: Pipeline) -> Slice[Counted]:
+    """Performance counts as a lane's slice of their step."""
+    steps = pipeline.steps
+    part = Counted(
+        row=counted.row * pipeline.lanes,
+        label=steps.end(counted.first) * pipeline.lanes,
+        serving=counted.serving,
+        versions=tuple(sorted(counted.versions.items())),
+        losses=counted.losses,
+    )
+    whole = counted.last == steps.end(counted.first)
+    return Slice(counted.lane, steps.number(counted.first), counted.first, counted.last, whole, part)
+
+
+def merge_steps(left: Counted, right: Counted) -> Counted:
+    """Two slices of one step; the later one says who serves."""
+    versions = merge_versions(dict(left.versions), dict(right.versions))
+    return Counted(
+        max(left.row, right.row),
+        left.label,
+        right.serving,
+        tuple(sorted(versions.items())),
+        (*left.losses, *right.losses),
+    )
+
+
+def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
+    """Judge one closed step."""
+    state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label)
+    evidence = None
+    if step.serving is not None:
+        judge = _plug_in if pipeline.drift.detector is not None else _sequential
+        state, evidence = judge(state, step, pipeline)
+    said: tuple[Event, ...] = ()
+    if evidence is not None:
+        state, said = weigh(state, evidence)
+    closed = {episode.id for episode in state.episodes}
+    state, matured = mature(state, pipeline)
+    if closed != {episode.id for episode in state.episodes}:
+        # The answer is on its way: whoever serves now is measured by its own next labels.
+        state = replace(state, loss=begin(state.loss.version))
+    return state, (*said, *matured)
+
+
+def _serve(state: DriftState, version: str | None) -> DriftState:
+    """A new version starts a new test. It inherits the bound, unless it is an old one that came back."""
+    if version is None or version == state.loss.version:
+        return state
+    bound = None if version in state.versions else state.loss.bound
+    versions = (*(v for v in state.versions if v != version), version)[-VERSIONS_KEPT:]
+    return replace(state, loss=begin(version, bound), versions=versions, plug_in=b"")
+
+
+def _sequential(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[DriftState, Evidence]:
+    policy = pipeline.drift.performance
+    before = state.loss.bound
+    loss, dispersion = update(
+        state.loss,
+        state.dispersion,
+        dict(step.versions).get(step.serving or "", Quality()),
+        step.label,
+        pipeline.window // 2,
+        1.0 if policy.objective is None else policy.objective,
+        policy.tolerance,
+    )
+    state = replace(state, loss=loss, dispersion=dispersion)
+    threshold = math.log(policy.false_alarm_labels)
+    return state, Evidence(
+        origin="performance",
+        detector="losses",
+        alarm=loss.evidence >= threshold,
+        evidence=loss.evidence,
+        threshold=threshold,
+        since_label=loss.since,
+        since_row=max(0, state.row - (state.label - loss.since)),
+        loss_before=before,
+        loss_after=dict(step.versions).get(step.serving or "", Quality()).mean_loss,
+    )
+
+
+def _plug_in(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[DriftState, Evidence | None]:
+    """A named detector alarms instead: no promise, no suspicion, the change is where it says so."""
+    detector = make_detector(pipeline.drift.detector or "")
+    if detector.watches != "loss":
+        return state, None
+    start = detector.start()
+    memory = decode(type(start), state.plug_in) if state.plug_in else start
+    memory, alarms = detector.update_many(memory, step.losses)
+    state = replace(state, plug_in=encode(memory))
+    return state, Evidence("detector", detector.name, bool(alarms), 0.0, 1.0, step.label, step.row)

@@ -1,0 +1,77 @@
+"""What drift detection remembers of a pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.drift_detection.assembly import Assembly
+from services.drift_detection.inputs.blocks import BlockState
+from services.drift_detection.inputs.records import RecordState
+from services.drift_detection.inputs.verdict import FeatureEvidence
+from services.drift_detection.performance.detector import Dispersion, LossState
+from shared.domain.profile import Profile
+from shared.domain.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One step of labelled rows: where the stream was, who served, and the served version's counts."""
+
+    row: int
+    label: int
+    serving: str | None
+    versions: tuple[tuple[str, Quality], ...]
+    losses: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEpisode:
+    """A suspected or detected drift. ``detected`` episodes wait until their stages have matured."""
+
+    id: str
+    origin: str
+    detected: bool = False
+    since_label: int = 0
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFault:
+    """A data fault that is not over. ``clean``: epochs in a row without it; ``last``: end of its last bad epoch."""
+
+    id: str
+    kind: str
+    column: str
+    first: int
+    last: int
+    clean: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DriftState:
+    """Both clocks, both tests, and what is open.
+
+    ``silent``: this generation's input test has alarmed; a new generation starts a new one.
+    """
+
+    pipeline: str
+    row: int = 0
+    label: int = 0
+    generation: int = 0
+    epochs: Assembly[Profile] = field(default_factory=Assembly)
+    inputs: RecordState | BlockState | None = None
+    input_evidence: float | None = None
+    features: tuple[FeatureEvidence, ...] = ()
+    warnings: tuple[str, ...] = ()
+    silent: bool = False
+    faults: tuple[OpenFault, ...] = ()
+    steps: Assembly[Counted] = field(default_factory=Assembly)
+    loss: LossState = field(default_factory=LossState)
+    dispersion: Dispersion = field(default_factory=Dispersion)
+    versions: tuple[str, ...] = ()
+    plug_in: bytes = b""
+    """The plug-in detector's own state, encoded."""
+    episodes: tuple[OpenEpisode, ...] = ()
+
+    def episode(self, origin: str) -> OpenEpisode | None:
+        return next((episode for episode in self.episodes if episode.origin == origin), None)

@@ -1,0 +1,60 @@
+"""What a simulation runs and what must hold: `Scenario`, `Stage`, and the `Checker` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.adapters.memory import TopicSettings
+from shared.runtime.core import Append, Core
+from shared.runtime.jobs import JobRunner
+
+if TYPE_CHECKING:
+    from services.embedded.simulation.history import History
+
+
+class Checker(Protocol):
+    """A fold over the history. One instance per run; it keeps its own place in the log, so that looking is cheap."""
+
+    @property
+    def name(self) -> str: ...
+
+    def observe(self, history: History) -> str | None:
+        """Called after every step; None, or what is wrong (the smallest witness: ids and offsets).
+
+        ``history.quiet`` is True once, at the end: faults have stopped and nothing moves any more. Only then may
+        it be demanded that everything has arrived.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A core and how its processes run it."""
+
+    core: Core[Any]
+    atomic: bool
+    replicas: int = 2
+
+
+def no_jobs(*_: object) -> None:
+    """For scenarios whose cores start none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything but the choices. ``inputs`` are appended from outside, in order, while the stages run.
+
+    ``horizon``: log time (ms) after the faults stop, within which timers are followed to quiescence.
+    """
+
+    name: str
+    topics: Mapping[str, TopicSettings]
+    stages: Sequence[Stage]
+    inputs: Sequence[Append]
+    checkers: Callable[[], Sequence[Checker]]
+    lane_topics: frozenset[str] = frozenset()
+    jobs: JobRunner = no_jobs
+    blobs: Sequence[bytes] = ()
+    steps: int = 150
+    horizon: int = 600_000

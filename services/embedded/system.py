@@ -1,0 +1,124 @@
+"""The whole system in one process: six cores over a memory log. `demo`, `backtest` and `run` stand on it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import orjson
+import pyarrow as pa
+
+from services.deployment.core import Deployment
+from services.drift_detection.core import DriftDetection
+from services.embedded.loop import Loop
+from services.ingestion.core import Ingestion
+from services.prediction.core import Prediction
+from services.training.core import Training
+from services.training.work import work
+from services.validation.core import Validation
+from shared.adapters.memory import MemoryLog, TopicSettings
+from shared.domain.pipeline import Pipeline
+from shared.domain.pipeline_file import canonical_bytes
+from shared.domain.rows import ID
+from shared.events.base import Event, derive_id
+from shared.events.commands import ApplyPipeline, Command
+from shared.events.envelope import from_message, to_append
+from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE, TOPICS
+from shared.runtime.core import Answer, Message, Request, Unit
+from shared.runtime.hosts import append_to
+from shared.runtime.ports import Blobs
+
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+KEPT_BYTES = 256 << 20
+"""Of each data topic: what lies further back than any training reaches is dropped, so that memory stays bounded."""
+CLEAN_EVERY = 256
+WORKER = "embedded"
+
+
+class Refused(ValueError):
+    """Ingestion did not take a delivery; the message is its answer."""
+
+
+class Embedded:
+    """One pipeline, started by `apply`; feed `records` and `labels`, then look at what was said."""
+
+    def __init__(self, pipeline: Pipeline, blobs: Blobs) -> None:
+        self.pipeline = pipeline
+        self.now = 0
+        self.log = _log(self._clock)
+        cores = (Ingestion(), Validation(), Prediction(), DriftDetection(), Training(WORKER), Deployment())
+        self.loop = Loop(cores, self.log, blobs, work)
+        self._blobs = blobs
+        self._unit = Unit(pipeline.name)
+        self._deliveries = 0
+        self._read = {LEDGER.name: 0, PERFORMANCE.name: 0}
+
+    def apply(self) -> str:
+        """Puts the pipeline file into force; returns its digest."""
+        file = self._blobs.put(canonical_bytes(self.pipeline))
+        self.command(ApplyPipeline(pipeline=self.pipeline.name, command=derive_id("apply", file), file=file))
+        return file
+
+    def command(self, command: Command) -> None:
+        append_to(self.log, to_append(COMMANDS.name, command))
+        self.loop.drain()
+
+    def records(self, rows: pa.RecordBatch) -> Sequence[str]:
+        """Delivers rows and waits until all that follows from them has been done; returns the accepted rows' ids."""
+        return self._deliver("records", rows)
+
+    def labels(self, ids: Sequence[str], labels: pa.Array) -> None:
+        """Delivers late labels by record id."""
+        contract = self.pipeline.contract
+        columns = {contract.record_id or ID: pa.array(ids, pa.string()), contract.label.name: labels}
+        self._deliver("labels", pa.RecordBatch.from_pydict(columns))
+
+    def new_events(self, topic: str) -> Iterator[tuple[Message, Event]]:
+        """What was appended to ``ledger`` or ``performance`` since the last call."""
+        while messages := self.log.read(topic, 0, self._read[topic], 1000):
+            self._read[topic] = messages[-1].offset + 1
+            for message in messages:
+                event = from_message(message)
+                if event is not None:
+                    yield message, event
+
+    def _deliver(self, action: str, rows: pa.RecordBatch) -> Sequence[str]:
+        self.now += 1
+        self._deliveries += 1
+        request = Request(f"{action}-{self._deliveries}", action, _stream(rows), self.now, ARROW_STREAM)
+        answer = self.loop.request("ingestion", self._unit, request)
+        self.loop.drain()
+        if self._deliveries % CLEAN_EVERY == 0:
+            self.log.clean()
+        return _accepted(answer)
+
+    def _clock(self) -> int:
+        return self.now
+
+
+def _accepted(answer: Answer) -> Sequence[str]:
+    body = orjson.loads(answer.body)
+    if "ids" not in body:
+        raise Refused(body["message"])
+    ids: Sequence[str] = body["ids"]
+    return ids
+
+
+def _log(clock: object) -> MemoryLog:
+    log = MemoryLog(clock)  # type: ignore[arg-type]
+    for topic in TOPICS:
+        whole = topic.compacted or topic in (LEDGER, COMMANDS)
+        settings = TopicSettings(
+            compacted=topic.compacted,
+            retention_bytes=-1 if whole else KEPT_BYTES,
+            max_message_bytes=topic.max_message_bytes,
+        )
+        log.create(topic.name, settings)
+    return log
+
+
+def _stream(rows: pa.RecordBatch) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()

@@ -1,0 +1,155 @@
+"""Ingestion: deliveries in, typed rows and dead letters out. It judges types only; rules are validation's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from services.ingestion import messages
+from services.ingestion.delivery import Action, Delivery, of_message, of_request
+from services.ingestion.identity import batch_id
+from services.ingestion.raw import DeadRow, RawRows, UnreadableBody
+from services.ingestion.registry import read_rows
+from services.ingestion.typed import Target, labels_target, records_target, typed_rows
+from shared.domain.pipeline import Pipeline
+from shared.domain.pipeline_file import decode_pipeline
+from shared.domain.rows import ID
+from shared.events.data import message_id
+from shared.events.deployment import ServingChanged
+from shared.events.envelope import from_message
+from shared.events.topics import SERVING
+from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Request, Step, Unit
+
+ACCEPTED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNSUPPORTED, UNPROCESSABLE = 202, 400, 404, 409, 415, 422
+PROBLEMS_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionState:
+    """The pipeline, the digest of its file in force ("" before there is one), the ledger offset that said so."""
+
+    pipeline: str
+    file: str = ""
+    ledger_offset: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery, ready to be answered."""
+
+    status: int
+    body: dict[str, Any]
+    appends: tuple[Append, ...] = ()
+
+
+class Ingestion:
+    """The core, per pipeline. A delivery comes as a request or as a message of a producer's own topic.
+
+    ``label_topics``: those of the producers' topics that bring labels rather than records.
+    """
+
+    name = "ingestion"
+    reads = (SERVING.name,)
+    state_type: Any = IngestionState
+    per_lane = False
+
+    def __init__(self, label_topics: tuple[str, ...] = ()) -> None:
+        self.label_topics = label_topics
+
+    def initial(self, unit: Unit) -> IngestionState:
+        return IngestionState(unit.pipeline)
+
+    def handle(self, state: IngestionState, item: Input, read: Read) -> Step[IngestionState]:
+        if isinstance(item, Request):
+            return Step(state, _answered(item, state, read))
+        if not isinstance(item, Message):
+            return Step(state)
+        if item.topic == SERVING.name:
+            return Step(_served(state, item))
+        action: Action = "labels" if item.topic in self.label_topics else "records"
+        delivery = of_message(item, action)
+        outcome = _delivered(delivery, state, read)
+        return Step(state, outcome.appends or tuple(_letter(delivery, outcome, state)))
+
+
+def _served(state: IngestionState, message: Message) -> IngestionState:
+    event = from_message(message)
+    if not isinstance(event, ServingChanged) or event.ledger_offset <= state.ledger_offset:
+        return state
+    return replace(state, file=event.file, ledger_offset=event.ledger_offset)
+
+
+def _answered(request: Request, state: IngestionState, read: Read) -> tuple[Effect, ...]:
+    if request.action not in messages.TOPICS:
+        outcome = _refusal(
+            NOT_FOUND, "unknown-action", f"ingestion knows no {request.action!r}, only records and labels"
+        )
+    else:
+        action: Action = "labels" if request.action == "labels" else "records"
+        outcome = _delivered(of_request(request, action), state, read)
+    return (*outcome.appends, Answer(request.id, outcome.status, orjson.dumps(outcome.body)))
+
+
+def _delivered(delivery: Delivery, state: IngestionState, read: Read) -> Outcome:
+    if not state.file:
+        return _refusal(NOT_FOUND, "no-pipeline", "there is no pipeline of this name yet: apply its file first")
+    pipeline = read(state.file, decode_pipeline)
+    if delivery.action == "labels" and pipeline.contract.label.arrives == "inline":
+        message = "the contract's label arrives inline: send it in the record, or declare 'arrives: late'"
+        return _refusal(CONFLICT, "label-arrives-inline", message)
+    target = labels_target(pipeline.contract) if delivery.action == "labels" else records_target(pipeline.contract)
+    try:
+        raw = read_rows(delivery.content_type, delivery.body, target.wanted)
+    except UnreadableBody as error:
+        status = UNSUPPORTED if error.reason == "unknown-format" else BAD_REQUEST
+        return _refusal(status, error.reason, str(error))
+    if not raw.received:
+        return _refusal(BAD_REQUEST, "empty", "the body holds no rows")
+    return _typed(delivery, raw, target, pipeline, state.file)
+
+
+def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline, file: str) -> Outcome:
+    batch = batch_id(pipeline.name, raw.key or delivery.key)
+    rows, dead = typed_rows(raw, target, batch)
+    cause = message_id(delivery.source) if delivery.source else ""
+    accepted = messages.rows_appends(
+        rows, action=delivery.action, pipeline=pipeline.name, lanes=pipeline.lanes,
+        file=file, batch=batch, now=delivery.now, cause=cause,
+    )  # fmt: skip
+    letters = messages.dead_appends(
+        ((row, raw.original(row.row)) for row in dead), delivery,
+        media_type=raw.media_type, pipeline=pipeline.name, file=file, batch=batch,
+    )  # fmt: skip
+    body = _report(batch, rows, dead, raw.ignored)
+    return Outcome(ACCEPTED if rows.num_rows else UNPROCESSABLE, body, (*accepted, *letters))
+
+
+def _report(batch: str, rows: pa.RecordBatch, dead: Iterable[DeadRow], ignored: int) -> dict[str, Any]:
+    problems = [{"row": row.row, "reason": row.reason, "message": row.message} for row in dead]
+    return {
+        "batch": batch,
+        "received": rows.num_rows + len(problems),
+        "accepted": rows.num_rows,
+        "dead": len(problems),
+        "ignored_columns": ignored,
+        "ids": rows.column(ID).to_pylist(),
+        "problems": problems[:PROBLEMS_TOLD],
+    }
+
+
+def _letter(delivery: Delivery, refused: Outcome, state: IngestionState) -> Iterator[Append]:
+    """A refused client keeps its data and hears why; nobody waits for a refused message, so it is kept here."""
+    whole = DeadRow(0, refused.body["reason"], refused.body["message"])
+    batch = batch_id(state.pipeline, delivery.key)
+    return messages.dead_appends(
+        [(whole, delivery.body)], delivery,
+        media_type=delivery.content_type, pipeline=state.pipeline, file=state.file, batch=batch,
+    )  # fmt: skip
+
+
+def _refusal(status: int, reason: str, message: str) -> Outcome:
+    return Outcome(status, {"reason": reason, "message": message})

@@ -1,0 +1,32 @@
+"""How CSV is read, by the door and by the file reader alike: every column as text, unquoted nothing as null."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Sequence
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+
+def header(stream: IO[bytes]) -> list[str]:
+    """Column names of the first record; empty for a stream without one."""
+    return next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
+
+
+def as_text(names: Sequence[str], wanted: Collection[str] | None = None) -> pacsv.ConvertOptions:
+    """Types are the contract's business; guessing them here would contradict itself from one chunk to the next."""
+    return pacsv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=None if wanted is None else [name for name in names if name in wanted],
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+
+
+def parsing(invalid_row: Any = None) -> pacsv.ParseOptions:
+    """A quoted value may hold line breaks; ``invalid_row`` hears of rows with too few or too many values."""
+    return pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=invalid_row)

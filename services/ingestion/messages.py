@@ -1,0 +1,83 @@
+"""What ingestion writes: typed rows by lane, and dead letters."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from services.ingestion.delivery import Action, Delivery
+from services.ingestion.raw import DeadRow, Numbers
+from shared.domain.rows import ID, encode_batch
+from shared.events.data import (
+    FILE,
+    LABELS_INGESTED_V1,
+    RECORD_REFUSED_V1,
+    RECORDS_INGESTED_V1,
+    data_headers,
+    error_headers,
+    message_id,
+)
+from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED
+from shared.runtime.core import Append, Unit
+
+STAGE = "ingestion"
+MESSAGE_BYTES = 768 << 10
+"""Rows per message are chosen to stay below this; the smallest limit of the topics written here is 1 MiB."""
+
+TOPICS: dict[Action, str] = {"records": RECORDS_INGESTED.name, "labels": LABELS.name}
+TYPES: dict[Action, str] = {"records": RECORDS_INGESTED_V1, "labels": LABELS_INGESTED_V1}
+
+
+def rows_appends(
+    rows: pa.RecordBatch, *, action: Action, pipeline: str, lanes: int, file: str, batch: str, now: int, cause: str = ""
+) -> Iterator[Append]:
+    """Messages that carry typed rows, lane by lane, in the delivery's order within each.
+
+    ``file``: digest of the pipeline file whose contract typed them; ``batch``: the delivery's id; ``now``: epoch
+    milliseconds.
+    """
+    for lane, part in by_lane(rows, lanes):
+        for place, piece in enumerate(_pieces(part)):
+            extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane}
+            headers = data_headers(TYPES[action], pipeline, (batch, lane, place), now, extra, cause=cause)
+            yield Append(TOPICS[action], Unit(pipeline, lane), encode_batch(piece), headers)
+
+
+def dead_appends(
+    dead: Iterable[tuple[DeadRow, bytes]], delivery: Delivery, *, media_type: str, pipeline: str, file: str, batch: str
+) -> Iterator[Append]:
+    """One letter per dead row: its original bytes, readable alone as ``media_type``, and the reason."""
+    cause = message_id(delivery.source) if delivery.source else ""
+    for row, original in dead:
+        extra = {FILE: file, "batch": batch, "row": row.row, "driftloop.action": delivery.action}
+        headers = data_headers(RECORD_REFUSED_V1, pipeline, (batch, row.row), delivery.now, extra, cause=cause)
+        headers["content-type"] = media_type
+        headers |= error_headers(STAGE, "RowRefused", row.message, row.reason, delivery.source)
+        yield Append(RECORDS_DEAD.name, Unit(pipeline, 0), original, headers)
+
+
+def by_lane(rows: pa.RecordBatch, lanes: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Rows of each lane that gets any. The lane is a stable hash of the id, so a late label meets its row."""
+    if not rows.num_rows:
+        return
+    if lanes == 1:
+        yield 0, rows
+        return
+    lane = lanes_of(rows.column(ID).to_pylist(), lanes)
+    for each in np.unique(lane).tolist():
+        yield each, rows.take(pa.array(np.flatnonzero(lane == each)))
+
+
+def lanes_of(ids: Iterable[str], lanes: int) -> Numbers:
+    """CRC-32 of the id, modulo lanes: the same in every language that a producer may be written in."""
+    return np.fromiter((zlib.crc32(each.encode()) % lanes for each in ids), dtype=np.int64)
+
+
+def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Equal pieces that fit a message; a delivery of one lane is nearly always one piece."""
+    pieces = -(-rows.nbytes // MESSAGE_BYTES)
+    size = max(1, -(-rows.num_rows // max(1, pieces)))
+    return (rows.slice(start, size) for start in range(0, rows.num_rows, size))

@@ -1,0 +1,128 @@
+"""Raw columns to the contract's rows. The doors and the file reader share this code, so they can't disagree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from services.ingestion.conversion import convert
+from services.ingestion.identity import derived_ids
+from services.ingestion.raw import DeadRow, Mask, Numbers, RawRows, one_row, rows_of_table
+from shared.domain.contract import Contract, Kind
+from shared.domain.rows import ARROW_TYPES, ID, ingested_schema, labels_schema
+
+WRONG_TYPE = "wrong-type"
+MISSING_ID = "missing-id"
+MISSING_LABEL = "missing-label"
+
+EXPECTED: dict[pa.DataType, str] = {
+    ARROW_TYPES[Kind.NUMBER]: "is not a number",
+    ARROW_TYPES[Kind.INTEGER]: "is not a whole number within 64 bits",
+    ARROW_TYPES[Kind.CATEGORY]: "is not one value that can be written as text",
+    ARROW_TYPES[Kind.BOOLEAN]: "is neither true, false, 0 nor 1",
+    ARROW_TYPES[Kind.TIMESTAMP]: "is neither an RFC 3339 time nor epoch milliseconds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Rows of which schema are wanted, and where their id comes from: a column, or (None) the place in the delivery."""
+
+    schema: pa.Schema
+    id_column: str | None
+    required: Collection[str] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Columns worth reading, in the schema's order."""
+        names = [name for name in self.schema.names if name != ID]
+        return tuple(dict.fromkeys([*([self.id_column] if self.id_column else []), *names]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """A column's rows that can't go on, and what to say about them."""
+
+    rows: Mask
+    reason: str
+    message: str
+
+
+def records_target(contract: Contract) -> Target:
+    return Target(ingested_schema(contract), contract.record_id)
+
+
+def labels_target(contract: Contract) -> Target:
+    """Late labels name their row: by the contract's id column, or by the ``_id`` that the door gave it."""
+    return Target(labels_schema(contract), contract.record_id or ID, (contract.label.name,))
+
+
+def typed_rows(raw: RawRows, target: Target, batch_id: str) -> tuple[pa.RecordBatch, tuple[DeadRow, ...]]:
+    """Rows of the target's schema, and the dead ones in the order of the delivery."""
+    faults: list[_Fault] = []
+    arrays = [
+        _ids(raw, target, batch_id, faults) if field.name == ID else _column(raw, field, target, faults)
+        for field in target.schema
+    ]
+    rows = pa.RecordBatch.from_arrays(arrays, schema=target.schema)
+    if not faults:
+        return rows, raw.dead
+    kept, dead = _without_faulty(rows, raw.numbers, faults)
+    return kept, tuple(sorted((*raw.dead, *dead), key=lambda each: each.row))
+
+
+def typed_batch(
+    batch: pa.RecordBatch, contract: Contract, batch_id: str, first: int = 0
+) -> tuple[pa.RecordBatch, tuple[DeadRow, ...]]:
+    """Rows of a loosely typed batch (see `sources.read_batches`) as `ingested_schema`, and the dead ones.
+
+    ``first``: the place in the delivery ``batch_id`` of the batch's first row.
+    """
+    raw = rows_of_table(pa.Table.from_batches([batch]), batch.schema.names, lambda row: one_row(batch, row - first))
+    return typed_rows(dataclasses.replace(raw, numbers=raw.numbers + first), records_target(contract), batch_id)
+
+
+def _ids(raw: RawRows, target: Target, batch_id: str, faults: list[_Fault]) -> pa.Array:
+    if target.id_column is None:
+        return derived_ids(batch_id, raw.numbers)
+    ids = _column(raw, pa.field(target.id_column, pa.string()), target, faults)
+    _refuse_nulls(ids, MISSING_ID, f"column {target.id_column!r} names the record and is empty", faults)
+    return ids
+
+
+def _column(raw: RawRows, field: pa.Field, target: Target, faults: list[_Fault]) -> pa.Array:
+    """One column of the schema. A column that the data lacks is all null, which is for validation to judge."""
+    if field.name not in raw.columns:
+        values = pa.nulls(len(raw.numbers), field.type)
+    else:
+        converted = convert(raw.columns[field.name], field.type)
+        values = converted.values
+        for misfits in (converted.misfits, raw.nested.get(field.name)):
+            if misfits is not None and misfits.any():
+                faults.append(_Fault(misfits, WRONG_TYPE, f"column {field.name!r} {EXPECTED[field.type]}"))
+    if field.name in target.required:
+        _refuse_nulls(values, MISSING_LABEL, f"column {field.name!r} is the label and is empty", faults)
+    return values
+
+
+def _refuse_nulls(values: pa.Array, reason: str, message: str, faults: list[_Fault]) -> None:
+    if values.null_count:
+        faults.append(_Fault(np.asarray(values.is_null().to_numpy(zero_copy_only=False)), reason, message))
+
+
+def _without_faulty(
+    rows: pa.RecordBatch, numbers: Numbers, faults: Sequence[_Fault]
+) -> tuple[pa.RecordBatch, tuple[DeadRow, ...]]:
+    """The first fault of a row, in the schema's order, is the one that is told."""
+    told = np.full(len(numbers), -1)
+    for place in reversed(range(len(faults))):
+        told[faults[place].rows] = place
+    lost = np.flatnonzero(told >= 0)
+    dead = tuple(
+        DeadRow(int(numbers[row]), faults[told[row]].reason, faults[told[row]].message) for row in lost.tolist()
+    )
+    return rows.filter(pa.array(told < 0)), dead

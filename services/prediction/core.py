@@ -1,0 +1,174 @@
+"""Prediction: score rows with the served version, join labels, count what the predictions were worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.prediction.counting import slices
+from services.prediction.joining import LABEL, Join, Waiting, add_labels, add_predictions, predictions_table
+from shared.domain.models import load_model
+from shared.domain.pipeline import Pipeline
+from shared.domain.pipeline_file import decode_pipeline
+from shared.domain.rows import (
+    ID,
+    POSITION,
+    decode_batch,
+    encode_batch,
+    label_type,
+    labels_schema,
+    predictions_schema,
+    validated_schema,
+)
+from shared.events.deployment import ServingChanged
+from shared.events.envelope import to_append
+from shared.events.prediction import PerformanceCounted
+from shared.events.topics import LABELS, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED, SERVING
+from shared.runtime.core import Append, Effect, Input, Message, Read, Step, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionState:
+    """Per lane: what is served, how far both inputs were read, and what still waits for its other half."""
+
+    file: str = ""
+    version: str | None = None
+    model: str | None = None
+    generation: int = 0
+    loss_scale: float = 1.0
+    row: int = 0
+    label: int = 0
+    rows_offset: int = 0
+    labels_offset: int = 0
+    waiting: Waiting = field(default_factory=Waiting)
+    conflicting: int = 0
+    unlabelled: int = 0
+
+
+class Prediction:
+    """The core. One message of rows in, predictions and performance counts out."""
+
+    name = "prediction"
+    reads = (SERVING.name, RECORDS_VALIDATED.name, LABELS.name)
+    state_type: Any = PredictionState
+    per_lane = True
+
+    def initial(self, unit: Unit) -> PredictionState:  # noqa: ARG002 - all lanes start alike
+        return PredictionState()
+
+    def handle(self, state: PredictionState, item: Input, read: Read) -> Step[PredictionState]:
+        if not isinstance(item, Message):
+            return Step(state)
+        if item.topic == SERVING.name:
+            return Step(serve(state, ServingChanged.model_validate_json(item.value)))
+        pipeline = read(item.headers["file"], decode_pipeline)
+        if item.topic == LABELS.name:
+            return on_labels(state, item, pipeline)
+        return on_rows(state, item, pipeline, read)
+
+
+def serve(state: PredictionState, serving: ServingChanged) -> PredictionState:
+    """From the next message on."""
+    return replace(
+        state,
+        file=serving.file,
+        version=serving.version,
+        model=serving.model,
+        generation=serving.generation,
+        loss_scale=serving.loss_scale,
+    )
+
+
+def on_rows(state: PredictionState, message: Message, pipeline: Pipeline, read: Read) -> Step[PredictionState]:
+    """Predict, then join with the labels that are here: in the rows themselves, or arrived early."""
+    batch = decode_batch(message.value, validated_schema(pipeline.contract))
+    predicted, score = _predict(state, batch, pipeline, read)
+    state = replace(state, row=int(message.headers["last"]), rows_offset=message.offset + 1)
+    table = predictions_table(batch, predicted, state.version, message.offset)
+    if pipeline.contract.label.arrives == "inline":
+        join = _join_inline(state.waiting, table, batch.column(pipeline.contract.label.name))
+    else:
+        join = add_predictions(state.waiting, table, state.row - pipeline.label_wait)
+    effects: tuple[Effect, ...] = ()
+    if state.model is not None:
+        effects = (_predictions(state, batch, predicted, score, message, pipeline),)
+    return _count(state, join, message, pipeline, effects)
+
+
+def on_labels(state: PredictionState, message: Message, pipeline: Pipeline) -> Step[PredictionState]:
+    """Join late labels with the predictions that wait for them."""
+    labels = pa.Table.from_batches([decode_batch(message.value, labels_schema(pipeline.contract))])
+    labels = labels.rename_columns([ID, LABEL]).filter(pc.is_valid(labels.column(1)))
+    state = replace(state, labels_offset=message.offset + 1)
+    return _count(
+        state, add_labels(state.waiting, labels, state.row, state.row - pipeline.label_wait), message, pipeline
+    )
+
+
+def _predict(state: PredictionState, batch: pa.RecordBatch, pipeline: Pipeline, read: Read) -> tuple[pa.Array, Any]:
+    if state.model is None:
+        return pa.nulls(batch.num_rows, label_type(pipeline.contract)), None
+    return read(state.model, load_model).predict(batch)
+
+
+def _join_inline(waiting: Waiting, table: pa.Table, labels: pa.Array) -> Join:
+    labelled = pc.is_valid(labels)
+    rows = table.append_column(LABEL, labels).filter(labelled)
+    return Join(waiting, rows, 0, table.num_rows - rows.num_rows)
+
+
+def _predictions(
+    state: PredictionState, batch: pa.RecordBatch, predicted: pa.Array, score: Any, message: Message, pipeline: Pipeline
+) -> Append:
+    columns = [batch.column(ID), batch.column(POSITION), predicted, pa.array(score, pa.float64())]
+    answer = pa.RecordBatch.from_arrays(columns, schema=predictions_schema(pipeline.contract))
+    headers = {**message.headers, "ce_type": "driftloop.predictions.made.v1", "version": state.version or ""}
+    return Append(PREDICTIONS.name, _unit(message), encode_batch(answer), headers)
+
+
+def _count(
+    state: PredictionState, join: Join, message: Message, pipeline: Pipeline, effects: tuple[Effect, ...] = ()
+) -> Step[PredictionState]:
+    rows, first = join.rows, state.label
+    state = replace(
+        state,
+        waiting=join.waiting,
+        label=first + (rows.num_rows if rows is not None else 0),
+        conflicting=state.conflicting + join.conflicting,
+        unlabelled=state.unlabelled + join.unlabelled,
+    )
+    if rows is None or not rows.num_rows:
+        return Step(state, effects)
+    single = pipeline.drift.detector is not None
+    counted = [
+        to_append(
+            PERFORMANCE.name,
+            PerformanceCounted(
+                pipeline=message.key,
+                file=state.file,
+                generation=state.generation,
+                lane=_unit(message).lane or 0,
+                first=part.first,
+                last=part.last,
+                row=state.row,
+                rows_from=join.rows_from if join.rows_from is not None else message.offset,
+                rows_offset=state.rows_offset,
+                labels_offset=state.labels_offset,
+                serving=state.version,
+                versions=part.versions,
+                losses=part.losses,
+                conflicting=state.conflicting,
+                unlabelled=state.unlabelled,
+            ),
+            message,
+        )
+        for part in slices(rows, first, pipeline.steps, pipeline.contract.label.task, state.loss_scale, single)
+    ]
+    return Step(state, (*effects, *counted))
+
+
+def _unit(message: Message) -> Unit:
+    return Unit(message.key, int(message.headers["lane"]))

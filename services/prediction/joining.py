@@ -1,0 +1,155 @@
+"""Predictions meet their labels, which may come late, early, twice or never.
+
+Three small tables per lane, each kept as Arrow bytes in the state: predictions that wait for a label, labels that
+wait for a prediction, and recent joins (to know a second label from an early one).  All are bounded by the same
+number of received rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.domain.rows import ID, POSITION, PREDICTED
+
+VERSION = "version"
+OFFSET = "offset"
+LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The tables as Arrow streams; empty bytes where a table is empty."""
+
+    predictions: bytes = b""
+    labels: bytes = b""
+    joined: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """What one input brought together: ``rows`` has _id, _position, predicted, version, label, in label order."""
+
+    waiting: Waiting
+    rows: pa.Table | None
+    conflicting: int = 0
+    unlabelled: int = 0
+
+    @property
+    def rows_from(self) -> int | None:
+        """Lowest log offset that holds one of the joined rows; None if nothing was joined."""
+        return None if self.rows is None or not len(self.rows) else pc.min(self.rows[OFFSET]).as_py()
+
+
+def add_predictions(waiting: Waiting, predictions: pa.Table, horizon: int) -> Join:
+    """Newly predicted rows: some labels may be here already; rows before position ``horizon`` are given up."""
+    early = _load(waiting.labels)
+    waiting, unlabelled = _give_up(waiting, horizon)
+    if early is None:
+        return Join(replace(waiting, predictions=_append(waiting.predictions, predictions)), None, 0, unlabelled)
+    rows, open_predictions, open_labels = _match(predictions, early)
+    waiting = Waiting(_append(waiting.predictions, open_predictions), _dump(open_labels), waiting.joined)
+    return Join(_remember(waiting, rows, horizon), rows, 0, unlabelled)
+
+
+def add_labels(waiting: Waiting, labels: pa.Table, now: int, horizon: int) -> Join:
+    """Newly arrived labels (_id, label) at received position ``now``. The first label of a record wins."""
+    fresh, conflicting = _without_second_labels(labels, _load(waiting.joined), _load(waiting.labels))
+    fresh = fresh.append_column(POSITION, pa.array([now] * len(fresh), pa.int64()))
+    predictions = _load(waiting.predictions)
+    if predictions is None:
+        return Join(replace(waiting, labels=_append(waiting.labels, fresh)), None, conflicting)
+    rows, open_predictions, open_labels = _match(predictions, fresh)
+    waiting = Waiting(_dump(open_predictions), _append(waiting.labels, open_labels), waiting.joined)
+    return Join(_remember(waiting, rows, horizon), rows, conflicting)
+
+
+def _match(predictions: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """(joined in label order, predictions left, labels left)."""
+    place = pc.index_in(labels[ID], predictions[ID].combine_chunks())
+    found = pc.is_valid(place)
+    rows = predictions.take(place.filter(found)).append_column(LABEL, labels[LABEL].filter(found))
+    left = pc.invert(pc.is_in(predictions[ID], labels[ID].combine_chunks()))
+    return rows, predictions.filter(left), labels.filter(pc.invert(found))
+
+
+def _without_second_labels(labels: pa.Table, joined: pa.Table | None, early: pa.Table | None) -> tuple[pa.Table, int]:
+    labels, conflicting = _first_of_each(labels)
+    for known in (joined, early):
+        if known is None:
+            continue
+        place = pc.index_in(labels[ID], known[ID].combine_chunks())
+        second = pc.is_valid(place)
+        if pc.any(second).as_py():
+            same = pc.equal(labels[LABEL].filter(second), known[LABEL].take(place.filter(second)))
+            conflicting += pc.sum(pc.invert(same)).as_py() or 0
+            labels = labels.filter(pc.invert(second))
+    return labels, conflicting
+
+
+def _first_of_each(labels: pa.Table) -> tuple[pa.Table, int]:
+    """One label per record within a message; the rest counted where they differ."""
+    ids = labels[ID].combine_chunks()
+    first = pc.index_in(ids, pc.unique(ids))
+    if len(pc.unique(ids)) == len(ids):
+        return labels, 0
+    seen: dict[int, int] = {}
+    keep = [seen.setdefault(value, row) == row for row, value in enumerate(first.to_pylist())]
+    origin = pa.array([seen[value] for value in first.to_pylist()], pa.int64())
+    differs = pc.not_equal(labels[LABEL], labels[LABEL].take(origin))
+    return labels.filter(pa.array(keep)), pc.sum(differs).as_py() or 0
+
+
+def _give_up(waiting: Waiting, horizon: int) -> tuple[Waiting, int]:
+    predictions, labels = _load(waiting.predictions), _load(waiting.labels)
+    kept, kept_labels = _since(predictions, horizon), _since(labels, horizon)
+    lost = (len(predictions) if predictions else 0) - (len(kept) if kept else 0)
+    if not lost and kept_labels is labels:
+        return waiting, 0
+    return replace(waiting, predictions=_dump(kept), labels=_dump(kept_labels)), lost
+
+
+def _remember(waiting: Waiting, rows: pa.Table, horizon: int) -> Waiting:
+    if not len(rows):
+        return waiting
+    joined = _append(waiting.joined, rows.select([ID, POSITION, LABEL]))
+    return replace(waiting, joined=_dump(_since(_load(joined), horizon)))
+
+
+def _since(table: pa.Table | None, horizon: int) -> pa.Table | None:
+    if table is None or not len(table) or pc.min(table[POSITION]).as_py() >= horizon:
+        return table
+    return table.filter(pc.greater_equal(table[POSITION], horizon))
+
+
+def _append(stored: bytes, more: pa.Table) -> bytes:
+    table = _load(stored)
+    return _dump(more if table is None else pa.concat_tables([table, more.select(table.column_names)]))
+
+
+def _load(stored: bytes) -> pa.Table | None:
+    return pa.ipc.open_stream(stored).read_all() if stored else None
+
+
+def _dump(table: pa.Table | None) -> bytes:
+    if table is None or not len(table):
+        return b""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def predictions_table(batch: pa.RecordBatch, predicted: pa.Array, version: str | None, offset: int) -> pa.Table:
+    """What waits for labels: ids, places, and what which version said (nulls where none served)."""
+    return pa.table(
+        {
+            ID: batch.column(ID),
+            POSITION: batch.column(POSITION),
+            PREDICTED: predicted,
+            VERSION: pa.array([version] * batch.num_rows, pa.string()),
+            OFFSET: pa.array([offset] * batch.num_rows, pa.int64()),
+        }
+    )

@@ -1,0 +1,190 @@
+"""Training: notices what is due, asks for jobs, claims them, and starts the work for accepted claims only.
+
+The consumer never trains.  It appends a claim and goes on in milliseconds; once the claim stands first in the
+ledger, the work starts in a process of its own and reports to the ledger itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from services.training.choices import PRESENT, choose
+from services.training.fold import fold
+from services.training.marks import add_mark, labels_seen, rows_seen
+from services.training.requests import probe_request, training_request
+from services.training.state import TrainingState
+from services.training.triggers import braked, due, suppression
+from services.training.work import encode_work
+from shared.domain.pipeline import Pipeline
+from shared.domain.pipeline_file import decode_pipeline
+from shared.events import jobs as job_fold
+from shared.events.base import Event
+from shared.events.commands import RetrainModel
+from shared.events.drift_detection import DriftMatured
+from shared.events.envelope import from_message, to_append
+from shared.events.prediction import PerformanceCounted
+from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
+from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeRequested
+from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
+
+LEASES = "leases"
+
+
+class Training:
+    """The core. ``worker`` names the process that claims jobs."""
+
+    name = "training"
+    reads = (LEDGER.name, COMMANDS.name, PERFORMANCE.name)
+    state_type: Any = TrainingState
+    per_lane = False
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+
+    def initial(self, unit: Unit) -> TrainingState:
+        return TrainingState(unit.pipeline)
+
+    def handle(self, state: TrainingState, item: Input, read: Read) -> Step[TrainingState]:
+        if isinstance(item, Tick):
+            return self._claim_lapsed(state, item)
+        event = from_message(item) if isinstance(item, Message) else None
+        if event is None or not isinstance(item, Message):
+            return Step(state)
+        pipeline = read(state.file, decode_pipeline) if state.file else None
+        if isinstance(event, PerformanceCounted):
+            return _on_performance(state, event, item, pipeline)
+        if item.topic == COMMANDS.name:
+            return _on_command(state, event, item, pipeline)
+        return self._on_ledger(state, event, item, pipeline)
+
+    def _on_ledger(
+        self, state: TrainingState, event: Event, message: Message, pipeline: Pipeline | None
+    ) -> Step[TrainingState]:
+        accepted = job_fold.accepted(state.jobs, event)
+        requests = {request.job: request for request in state.probes}
+        state = fold(state, event, message.offset, message.timestamp, pipeline)
+        effects: list[Effect] = []
+        if pipeline is not None and isinstance(event, DriftMatured):
+            state, said = _on_matured(state, event, pipeline)
+            effects += [_append(e, message) for e in said]
+        if pipeline is not None and isinstance(event, ProbeCompleted) and accepted:
+            state, said = _on_probed(state, event, requests[event.job], pipeline)
+            effects += [_append(e, message) for e in said]
+        return Step(state, (*effects, *self._work(state, event, message)))
+
+    def _work(self, state: TrainingState, event: Event, message: Message) -> tuple[Effect, ...]:
+        """Claims the first open job; starts it once the claim is accepted. One job at a time per pipeline."""
+        if isinstance(event, JobClaimed):
+            job = state.jobs.find(event.job)
+            if job is None or job.token != message.offset or job.worker != self._worker:
+                return ()
+            wake = Wake(LEASES, message.timestamp + job_fold.LEASE + 1)
+            return wake, Run(job.id, message.offset, _payload(state, job.id))
+        first = state.jobs.open[0] if state.jobs.open else None
+        changes = isinstance(event, job_fold.Requested | job_fold.Result)
+        if first is None or not changes or (first.token is not None and not _given_up(event, first)):
+            return ()
+        return (self._claim(state, first, message),)
+
+    def _claim(self, state: TrainingState, job: job_fold.Job, message: Message) -> Append:
+        claim = JobClaimed(pipeline=state.pipeline, job=job.id, attempt=job.attempt + 1, worker=self._worker)
+        return _append(claim, message)
+
+    def _claim_lapsed(self, state: TrainingState, tick: Tick) -> Step[TrainingState]:
+        """A job without a sign of life past its lease: claim it again, or give it up after the last attempt."""
+        job = state.jobs.open[0] if state.jobs.open else None
+        if job is None or job.token is None:
+            return Step(state)
+        if not job.lapsed(tick.now):
+            return Step(state, (Wake(LEASES, job.alive + job_fold.LEASE + 1),))
+        if job.attempt >= job_fold.ATTEMPTS:
+            reason = f"no sign of life in {job.attempt} attempts"
+            event: Event = JobFailed(pipeline=state.pipeline, job=job.id, token=job.token, reason=reason, final=True)
+        else:
+            event = JobClaimed(pipeline=state.pipeline, job=job.id, attempt=job.attempt + 1, worker=self._worker)
+        return Step(state, (to_append(LEDGER.name, event), Wake(LEASES, tick.now + job_fold.LEASE + 1)))
+
+
+def _given_up(event: Event, job: job_fold.Job) -> bool:
+    """An attempt that failed, but not for good: the same worker may claim the next one."""
+    return isinstance(event, JobFailed) and event.job == job.id and event.token == job.token and not event.final
+
+
+def _on_performance(
+    state: TrainingState, counted: PerformanceCounted, message: Message, pipeline: Pipeline | None
+) -> Step[TrainingState]:
+    if pipeline is None:
+        return Step(state)
+    keep = int((pipeline.retraining.memory + 1) * pipeline.window)
+    marks = add_mark(state.marks, counted, keep)
+    state = replace(state, marks=marks, label=labels_seen(marks), row=rows_seen(marks))
+    state, events = due(state, pipeline)
+    return Step(state, tuple(_append(event, message) for event in events))
+
+
+def _on_command(state: TrainingState, event: Event, message: Message, pipeline: Pipeline | None) -> Step[TrainingState]:
+    if not isinstance(event, RetrainModel) or pipeline is None:
+        return Step(state)
+    said = braked(state, pipeline, event.command, "request", 0) or (
+        training_request(state, pipeline, event.command, "request", 0, "past-and-present"),
+    )
+    return Step(state, tuple(_append(e, message) for e in said))
+
+
+Said = tuple[TrainingState, tuple[Event, ...]]
+
+
+def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -> Said:
+    """Enough rows from after the change: train, or first let probes choose the rows."""
+    change = state.change(event.episode)
+    if change is None:
+        return state, ()
+    if event.final:
+        others = tuple(other for other in state.changes if other is not change)
+        state = replace(state, changes=others, last_change=change.since_label)
+    policy = pipeline.retraining
+    stopped = braked(state, pipeline, event.episode, "drift", event.stage) or _unanswered(
+        state, event, pipeline, change.origin
+    )
+    if stopped:
+        return state, stopped
+    if policy.last_window_only:
+        return state, (training_request(state, pipeline, event.episode, "drift", event.stage, "last"),)
+    split = event.since_label + (state.label - event.since_label) // 2
+    trigger = "inputs" if change.origin == "inputs" else "drift"
+    return state, (
+        probe_request(state, pipeline, event.episode, trigger, event.stage, event.since_label, split),  # type: ignore[arg-type]
+    )
+
+
+def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, origin: str) -> tuple[Event, ...]:
+    policy = pipeline.retraining
+    if state.champion is None:
+        return (suppression(state, event.episode, "drift", event.stage, "no version serves yet"),)
+    wanted = policy.on_inputs == "check" if origin == "inputs" else policy.on_drift
+    return () if wanted else (suppression(state, event.episode, "drift", event.stage, "the policy only watches"),)
+
+
+def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeRequested, pipeline: Pipeline) -> Said:
+    """Probes have spoken: forget, train, or leave it."""
+    choice = choose(probed, request.trigger, pipeline.promotion.odds)
+    if choice.window is None:
+        return state, (suppression(state, request.cause, request.trigger, request.stage, choice.reason, choice.gain),)
+    if choice.window == PRESENT:
+        # From here on the past stays forgotten: later trainings begin at the change too.
+        state = replace(state, regime=request.since_label, last_change=None)
+    training = training_request(
+        state, pipeline, request.cause, request.trigger, request.stage, choice.window, request.since_label
+    )
+    return state, (training,)
+
+
+def _append(event: Event, cause: Message) -> Append:
+    return to_append(LEDGER.name, event, cause, correlation=getattr(event, "cause", ""))
+
+
+def _payload(state: TrainingState, job: str) -> bytes:
+    """All that a child process needs to do the work: the request, and the versions that it names."""
+    requests: tuple[job_fold.Requested, ...] = (*state.trainings, *state.evaluations, *state.probes)
+    return encode_work(next(request for request in requests if request.job == job), state.known)

@@ -1,0 +1,177 @@
+"""The ledger folded into `TrainingState`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from services.training.state import Change, Comparison, Known, TrainingState
+from shared.domain.pipeline import Pipeline
+from shared.events import jobs as job_fold
+from shared.events.base import Event
+from shared.events.deployment import (
+    CandidatePromoted,
+    CandidateRejected,
+    PipelineApplied,
+    PipelinePaused,
+    PipelineResumed,
+    PromotionRolledBack,
+    PromotionVerified,
+    TrialPended,
+)
+from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftDetected
+from shared.events.training import (
+    EvaluationCompleted,
+    EvaluationRequested,
+    JobFailed,
+    ProbeCompleted,
+    ProbeRequested,
+    TrainingCompleted,
+    TrainingRequested,
+)
+
+KNOWN_KEPT = 8
+HISTORY_KEPT = 256
+
+
+def fold(state: TrainingState, event: Event, offset: int, timestamp: int, pipeline: Pipeline | None) -> TrainingState:
+    """The state after one ledger event; results of jobs that the job fold does not accept change nothing."""
+    valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
+    state = replace(state, jobs=job_fold.fold(state.jobs, event, offset, timestamp))
+    apply = FOLDS.get(type(event))
+    if apply is None or not valid:
+        return state
+    state = apply(state, event, pipeline)
+    return _forget_closed(state) if isinstance(event, job_fold.Result) else state
+
+
+def _forget_closed(state: TrainingState) -> TrainingState:
+    open_jobs = {job.id for job in state.jobs.open}
+    return replace(
+        state,
+        trainings=tuple(r for r in state.trainings if r.job in open_jobs),
+        evaluations=tuple(r for r in state.evaluations if r.job in open_jobs),
+        probes=tuple(r for r in state.probes if r.job in open_jobs),
+    )
+
+
+def _applied(state: TrainingState, event: PipelineApplied, _: Pipeline | None) -> TrainingState:
+    return replace(state, file=event.file)
+
+
+def _paused(state: TrainingState, _event: PipelinePaused, _: Pipeline | None) -> TrainingState:
+    return replace(state, paused=True)
+
+
+def _resumed(state: TrainingState, _event: PipelineResumed, _: Pipeline | None) -> TrainingState:
+    return replace(state, paused=False)
+
+
+def _detected(state: TrainingState, event: DriftDetected, _: Pipeline | None) -> TrainingState:
+    if state.change(event.episode) is not None:
+        return state
+    return replace(state, changes=(*state.changes, Change(event.episode, event.origin, event.since_label)))
+
+
+def _training(state: TrainingState, event: TrainingRequested, pipeline: Pipeline | None) -> TrainingState:
+    if any(request.job == event.job for request in state.trainings):
+        return state
+    after = pipeline.retraining.check_after if pipeline else None
+    return replace(
+        state,
+        trainings=(*state.trainings, event),
+        history=(*state.history, event.label)[-HISTORY_KEPT:],
+        next_check=None if after is None or pipeline is None else event.label + int(after * pipeline.window),
+    )
+
+
+def _probe(state: TrainingState, event: ProbeRequested, _: Pipeline | None) -> TrainingState:
+    known = any(request.job == event.job for request in state.probes)
+    return state if known else replace(state, probes=(*state.probes, event))
+
+
+def _evaluation(state: TrainingState, event: EvaluationRequested, _: Pipeline | None) -> TrainingState:
+    known = any(request.job == event.job for request in state.evaluations)
+    return state if known else replace(state, evaluations=(*state.evaluations, event))
+
+
+def _completed(state: TrainingState, event: TrainingCompleted, _: Pipeline | None) -> TrainingState:
+    known = Known(event.version, event.model, event.last_label, event.loss_scale)
+    return replace(state, known=(*state.known, known)[-KNOWN_KEPT:])
+
+
+def _closed_job(state: TrainingState, _event: Event, _: Pipeline | None) -> TrainingState:
+    return state
+
+
+def _promoted(state: TrainingState, event: CandidatePromoted, pipeline: Pipeline | None) -> TrainingState:
+    if event.expected_version != state.champion or state.version(event.version) is None or pipeline is None:
+        return state
+    comparison = None
+    if state.champion is not None and event.rule != "unconditional":
+        comparison = _compare(state, event.cause, event.version, state.champion, event.label, pipeline)
+    return replace(state, champion=event.version, comparison=comparison)
+
+
+def _pended(state: TrainingState, event: TrialPended, pipeline: Pipeline | None) -> TrainingState:
+    if pipeline is None:
+        return state
+    return replace(
+        state,
+        comparison=_compare(state, event.cause, event.champion, event.version, event.since_label, pipeline),
+    )
+
+
+def _compare(
+    state: TrainingState, cause: str, champion: str, challenger: str, label: int, pipeline: Pipeline
+) -> Comparison:
+    """A window of labels from now on, looked at eight times."""
+    until = label + int(pipeline.promotion.watch * pipeline.window)
+    return Comparison(cause, champion, challenger, label, label + max(1, pipeline.window // 8), max(until, state.label))
+
+
+def _ended(state: TrainingState, event: PromotionVerified | CandidateRejected, _: Pipeline | None) -> TrainingState:
+    running = state.comparison
+    if running is not None and event.version in (running.champion, running.challenger):
+        return replace(state, comparison=None)
+    return state
+
+
+def _rolled_back(state: TrainingState, event: PromotionRolledBack, _: Pipeline | None) -> TrainingState:
+    if event.version != state.champion:
+        return state
+    return replace(state, champion=event.to, comparison=None)
+
+
+def _fault(state: TrainingState, event: DataFaultFound, _: Pipeline | None) -> TrainingState:
+    return state if event.fault in state.faults else replace(state, faults=(*state.faults, event.fault))
+
+
+def _fault_cleared(state: TrainingState, event: DataFaultCleared, _: Pipeline | None) -> TrainingState:
+    faults = tuple(fault for fault in state.faults if fault != event.fault)
+    stretch = (event.first, event.last)
+    excluded = state.excluded if stretch in state.excluded else (*state.excluded, stretch)[-HISTORY_KEPT:]
+    return replace(state, faults=faults, excluded=excluded)
+
+
+FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], TrainingState]] = {
+    PipelineApplied: _applied,
+    PipelinePaused: _paused,
+    PipelineResumed: _resumed,
+    DriftDetected: _detected,
+    DataFaultFound: _fault,
+    DataFaultCleared: _fault_cleared,
+    TrainingRequested: _training,
+    ProbeRequested: _probe,
+    EvaluationRequested: _evaluation,
+    TrainingCompleted: _completed,
+    ProbeCompleted: _closed_job,
+    EvaluationCompleted: _closed_job,
+    JobFailed: _closed_job,
+    TrialPended: _pended,
+    CandidatePromoted: _promoted,
+    CandidateRejected: _ended,
+    PromotionVerified: _ended,
+    PromotionRolledBack: _rolled_back,
+}

@@ -1,0 +1,97 @@
+"""Where labelled rows lie in the log: marks that turn "the last 1,000 labelled rows" into frozen offset ranges.
+
+Each slice of performance counts leaves one mark per lane.  Marks older than the longest memory are dropped, so the
+index stays small; rows are never in it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+from shared.events.prediction import PerformanceCounted
+from shared.events.training import DataRange, LaneRange
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Labelled rows of a lane up to ``label`` lie at offsets below ``rows_to`` (and ``labels_to``)."""
+
+    label: int
+    row: int
+    rows_from: int
+    rows_to: int
+    labels_to: int
+
+
+Marks = tuple[tuple[Mark, ...], ...]
+"""Per lane, in label order."""
+
+
+def add_mark(marks: Marks, counted: PerformanceCounted, keep: int) -> Marks:
+    """With the slice's mark added and those more than ``keep`` labelled rows old dropped."""
+    lanes = list(marks) + [()] * (counted.lane + 1 - len(marks))
+    mine = lanes[counted.lane]
+    mark = Mark(counted.last, counted.row, counted.rows_from, counted.rows_offset, counted.labels_offset)
+    # One mark always stays below the kept range: it tells where the range's first row can begin.
+    stale = bisect_right(mine, counted.last - keep, key=lambda m: m.label) - 1
+    lanes[counted.lane] = (*mine[max(stale, 0) :], mark)
+    return tuple(lanes)
+
+
+def labels_seen(marks: Marks) -> int:
+    """Labelled rows over all lanes."""
+    return sum(lane[-1].label for lane in marks if lane)
+
+
+def rows_seen(marks: Marks) -> int:
+    """Received rows over all lanes, as far as performance has told."""
+    return sum(lane[-1].row for lane in marks if lane)
+
+
+def label_at_row(marks: Marks, row: int) -> int:
+    """How many labelled rows (all lanes) had come when ``row`` rows (all lanes) were received."""
+    share = row // max(1, len(marks))
+    total = 0
+    for lane in marks:
+        place = bisect_right(lane, share, key=lambda m: m.row)
+        total += lane[place - 1].label if place else 0
+    return total
+
+
+def freeze(marks: Marks, first: int, last: int, excluded: tuple[tuple[int, int], ...] = ()) -> DataRange:
+    """Labelled rows [first, last) over all lanes, evenly from each, as offset ranges."""
+    lanes = len(marks)
+    parts = tuple(
+        _freeze_lane(number, lane, first // lanes, last // lanes) for number, lane in enumerate(marks) if lane
+    )
+    return DataRange(first_label=first, last_label=last, lanes=parts, excluded=excluded)
+
+
+def _freeze_lane(number: int, marks: tuple[Mark, ...], first: int, last: int) -> LaneRange:
+    end = marks[min(bisect_left(marks, last, key=lambda m: m.label), len(marks) - 1)]
+    before = _last_mark_before(marks, first)
+    held = [mark for mark in marks if mark.label > (before.label if before else 0) and mark.label <= end.label]
+    return LaneRange(
+        lane=number,
+        first=max(first, before.label if before else 0),
+        last=min(last, end.label),
+        rows_from=min((mark.rows_from for mark in held), default=end.rows_from),
+        rows_to=end.rows_to,
+        labels_from=before.labels_to if before else 0,
+        labels_to=end.labels_to,
+        labelled=before.label if before else 0,
+    )
+
+
+def _last_mark_before(marks: tuple[Mark, ...], first: int) -> Mark | None:
+    """The last mark at or below ``first`` that ends its message: counting can start right after it."""
+    place = bisect_right(marks, first, key=lambda m: m.label)
+    for number in range(place - 1, -1, -1):
+        following = marks[number + 1] if number + 1 < len(marks) else None
+        if following is None or (following.rows_to, following.labels_to) != (
+            marks[number].rows_to,
+            marks[number].labels_to,
+        ):
+            return marks[number]
+    return None

@@ -1,0 +1,58 @@
+"""Probes: cheap throw-away fits on the older labelled rows, scored on the newer ones."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from services.training.choices import PAST, PRESENT
+from services.training.evaluation import paired, row_losses
+from services.training.fitting import FitError, fit, recency_weights
+from services.training.state import Known
+from shared.domain.models import Model, load_model
+from shared.domain.pipeline import Pipeline
+from shared.events.training import ProbeCompleted, ProbeRequested
+from shared.runtime.jobs import JobServices
+
+CHEAPER = 4
+"""A probe has a quarter of the trees: it ranks windows, it never serves."""
+
+
+def probe(
+    request: ProbeRequested, token: int, pipeline: Pipeline, rows: pa.Table, champion: Known, services: JobServices
+) -> ProbeCompleted:
+    """Fits one probe per window and counts pairs on the rows from ``split_label`` on."""
+    split = max(0, min(rows.num_rows, request.split_label - request.data.first_label))
+    older, newer = rows.slice(0, split), rows.slice(split)
+    label = pipeline.contract.label
+    probes = {w: m for w in request.windows if (m := _fit(w, request, pipeline, older)) is not None}
+    losses = {w: row_losses(model, newer, label, champion.loss_scale) for w, model in probes.items()}
+    serving = row_losses(services.read(champion.model, load_model), newer, label, champion.loss_scale)
+    unseen = slice(max(0, champion.cut - request.data.first_label - split), None)
+    both = PAST in losses and PRESENT in losses
+    return ProbeCompleted(
+        pipeline=request.pipeline,
+        job=request.job,
+        token=token,
+        cause=request.cause,
+        against_champion={w: paired(loss[unseen], serving[unseen]) for w, loss in losses.items()},
+        present_against_past=paired(losses[PRESENT], losses[PAST]) if both else None,
+        fits=len(probes),
+    )
+
+
+def _fit(window: str, request: ProbeRequested, pipeline: Pipeline, older: pa.Table) -> Model | None:
+    """None where the window's rows can't carry a model (one class only, or none at all)."""
+    if window == PRESENT:
+        older = older.slice(max(0, request.since_label - request.data.first_label))
+    try:
+        return fit(_cheaper(pipeline), older, recency_weights(older.num_rows, request.half_life), request.seed)
+    except FitError:
+        return None
+
+
+def _cheaper(pipeline: Pipeline) -> Pipeline:
+    trees = pipeline.estimator.parameters.get("n_estimators")
+    if not isinstance(trees, int):
+        return pipeline
+    parameters = {**pipeline.estimator.parameters, "n_estimators": max(1, trees // CHEAPER)}
+    return pipeline.model_copy(update={"estimator": pipeline.estimator.model_copy(update={"parameters": parameters})})

@@ -1,0 +1,84 @@
+"""What training remembers of a pipeline. Rows and models are never in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.training.marks import Marks
+from shared.events.jobs import Jobs
+from shared.events.training import EvaluationRequested, ProbeRequested, TrainingRequested
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A version that may be scored: its model blob and its training cut (labelled rows)."""
+
+    version: str
+    model: str
+    cut: int
+    loss_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions to be scored on the same later rows, checkpoint by checkpoint, until ``until`` labelled rows."""
+
+    cause: str
+    champion: str
+    challenger: str
+    seen: int
+    """Labelled rows before it have been compared."""
+    next_label: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A drift that waits for its answer: where it began, and whether a stage is still to come."""
+
+    episode: str
+    origin: str
+    since_label: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """A fold of the ledger and of the performance counts' positions."""
+
+    pipeline: str
+    file: str = ""
+    paused: bool = False
+    row: int = 0
+    label: int = 0
+    marks: Marks = ()
+    jobs: Jobs = field(default_factory=Jobs)
+    trainings: tuple[TrainingRequested, ...] = ()
+    evaluations: tuple[EvaluationRequested, ...] = ()
+    probes: tuple[ProbeRequested, ...] = ()
+    known: tuple[Known, ...] = ()
+    champion: str | None = None
+    bootstrapped: bool = False
+    regime: int = 0
+    """First labelled row that trainings may use: later than 0 once a window "present only" won."""
+    changes: tuple[Change, ...] = ()
+    """Open drifts, from detection until their last stage was answered."""
+    last_change: int | None = None
+    """Where the last answered drift began, while it is open whether its past is still worth learning from."""
+    next_check: int | None = None
+    next_volume: int | None = None
+    history: tuple[int, ...] = ()
+    """Labelled rows at the latest trainings: what cooldown and budget count."""
+    faults: tuple[str, ...] = ()
+    excluded: tuple[tuple[int, int], ...] = ()
+    comparison: Comparison | None = None
+
+    def version(self, name: str | None) -> Known | None:
+        return next((known for known in self.known if known.version == name), None)
+
+    def change(self, episode: str) -> Change | None:
+        return next((change for change in self.changes if change.episode == episode), None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job that leads to a new version is open."""
+        return not self.trainings and not self.probes

@@ -1,0 +1,93 @@
+"""What is due as labelled rows come in: the first training, volume, checks, and comparisons' checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.training.brakes import held_back
+from services.training.requests import evaluation_request, probe_request, training_request
+from services.training.state import TrainingState
+from shared.domain.pipeline import Pipeline
+from shared.events.base import Event, derive_id
+from shared.events.training import TrainingSuppressed, Trigger
+
+CHECKPOINTS = 8
+"""Evaluations per window of labels while two versions are compared."""
+
+
+def due(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, tuple[Event, ...]]:
+    """The state with its clocks moved on, and the requests that this moment asks for."""
+    said: list[Event] = []
+    for rule in (_first_training, _volume, _check, _checkpoint):
+        state, events = rule(state, pipeline)
+        said += events
+    return state, tuple(said)
+
+
+def _first_training(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    if state.bootstrapped or state.label < pipeline.window:
+        return state, []
+    cause = derive_id("bootstrap", state.pipeline, state.file)
+    return replace(state, bootstrapped=True), [training_request(state, pipeline, cause, "bootstrap", 0, "last")]
+
+
+def _volume(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    every = pipeline.retraining.every
+    if every is None or state.champion is None:
+        return state, []
+    if state.next_volume is None or state.label < state.next_volume:
+        return (state if state.next_volume else replace(state, next_volume=pipeline.window + every)), []
+    cause = derive_id("volume", state.pipeline, state.next_volume)
+    window = "last" if pipeline.retraining.last_window_only else "past-and-present"
+    events = braked(state, pipeline, cause, "volume", 0) or [
+        training_request(state, pipeline, cause, "volume", 0, window)  # type: ignore[arg-type]
+    ]
+    return replace(state, next_volume=state.next_volume + every), list(events)
+
+
+def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    """A detector compares a model with its own past; only a fresh one shows that better has become possible."""
+    policy = pipeline.retraining
+    waits = state.next_check is None or state.label < state.next_check
+    if policy.check_after is None or waits or state.changes or not state.idle:
+        return state, []
+    cause = derive_id("check", state.pipeline, state.label)
+    again = replace(state, next_check=state.label + int(policy.check_again * pipeline.window))
+    split = state.label - pipeline.window // 2
+    events = braked(state, pipeline, cause, "check", 0) or [
+        probe_request(state, pipeline, cause, "check", 0, state.last_change, split)
+    ]
+    return again, list(events)
+
+
+def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    comparison = state.comparison
+    if comparison is None or state.label < min(comparison.next_label, comparison.until):
+        return state, []
+    cuts = [known.cut for known in state.known if known.version in (comparison.champion, comparison.challenger)]
+    first = max(*cuts, comparison.seen)
+    if first >= state.label:
+        return state, []
+    moved = replace(comparison, seen=state.label, next_label=state.label + max(1, pipeline.window // CHECKPOINTS))
+    return replace(state, comparison=moved), [evaluation_request(state, comparison, first)]
+
+
+def braked(state: TrainingState, pipeline: Pipeline, cause: str, trigger: Trigger, stage: int) -> tuple[Event, ...]:
+    """The suppression, if a brake holds."""
+    reason = held_back(state, pipeline)
+    return () if reason is None else (suppression(state, cause, trigger, stage, reason),)
+
+
+def suppression(
+    state: TrainingState, cause: str, trigger: Trigger, stage: int, reason: str, gain: float = 0.0
+) -> TrainingSuppressed:
+    return TrainingSuppressed(
+        pipeline=state.pipeline,
+        cause=cause,
+        trigger=trigger,
+        stage=stage,
+        reason=reason,
+        gain=gain,
+        row=state.row,
+        label=state.label,
+    )

@@ -1,0 +1,126 @@
+"""`advance`: the one function that moves a core, the same lines in every host.
+
+Load the unit's state with the offsets that it covers; skip what they cover; handle; perform the appends; save the
+state with its new offsets, as one unit of work.  What a host adds is what "one unit" means:
+
+* *atomic* (validation, prediction): appends, states and offsets become visible together or not at all;
+* *step by step* (writers of the ledger): each append is visible at once, then states and offsets are saved together.
+  A crash in between repeats the appends: their ids are derived from their causes, and every fold counts an id once.
+
+`Run` and `Answer` come after the save.  Nothing stored depends on them, and both have a remedy when a crash loses
+them: a job's lease ends and it's claimed again, a caller asks again under the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from shared.runtime.core import Answer, Append, Core, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
+from shared.runtime.ports import Place
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[State]):
+    """A unit's state, the inputs that it covers, and its timers: stored and loaded as one.
+
+    ``covered`` maps "topic/partition" to the offset after the last message that went into the state; ``timers`` maps
+    names to log times (ms).
+    """
+
+    state: State
+    covered: Mapping[str, int] = field(default_factory=dict)
+    timers: Mapping[str, int] = field(default_factory=dict)
+
+    def covers(self, item: Input) -> bool:
+        """Whether this input went into the state already. Requests never did: they carry their own ids."""
+        if isinstance(item, Message):
+            return self.covered.get(f"{item.topic}/{item.partition}", 0) > item.offset
+        return isinstance(item, Tick) and self.timers.get(item.name, item.now + 1) > item.now
+
+    def after(self, item: Input, step: Step[State]) -> Held[State]:
+        return Held(step.state, _covered(self.covered, item), _timers(self.timers, item, step.effects))
+
+
+class Work(Protocol):
+    """One unit of work, open until its ``with`` block ends."""
+
+    def append(self, effect: Append) -> None: ...
+
+    def save(self, unit: Unit, held: Held[Any]) -> None: ...
+
+    def cover(self, positions: Mapping[Place, int]) -> None:
+        """From where to read on after a restart, at the latest; what states cover already is skipped again."""
+
+
+class Host(Protocol):
+    """What surrounds a core: keeps its states and carries out its effects."""
+
+    def held(self, unit: Unit) -> Held[Any] | None:
+        """None for a unit that was never saved."""
+
+    def work(self) -> AbstractContextManager[Work]: ...
+
+    def start(self, run: Run) -> None: ...
+
+    def answer(self, answer: Answer) -> None: ...
+
+
+def advance(
+    core: Core[Any],
+    inputs: Iterable[tuple[Unit, Input]],
+    read: Read,
+    host: Host,
+    positions: Mapping[Place, int],
+) -> Mapping[Unit, Held[Any]]:
+    """Moves the core by the inputs, in order, in one unit of work; returns what it saved.
+
+    A failure leaves the stored states as they were: load again and repeat.
+    """
+    moved, effects = _fold(core, inputs, read, host)
+    if moved or positions:
+        with host.work() as work:
+            for effect in effects:
+                if isinstance(effect, Append):
+                    work.append(effect)
+            for unit, held in moved.items():
+                work.save(unit, held)
+            work.cover(positions)
+    for effect in effects:
+        if isinstance(effect, Run):
+            host.start(effect)
+        elif isinstance(effect, Answer):
+            host.answer(effect)
+    return moved
+
+
+def _fold(
+    core: Core[Any], inputs: Iterable[tuple[Unit, Input]], read: Read, host: Host
+) -> tuple[dict[Unit, Held[Any]], list[Effect]]:
+    moved: dict[Unit, Held[Any]] = {}
+    effects: list[Effect] = []
+    for unit, item in inputs:
+        held = moved.get(unit) or host.held(unit) or Held(core.initial(unit))
+        if held.covers(item):
+            continue
+        step = core.handle(held.state, item, read)
+        moved[unit] = held.after(item, step)
+        effects += step.effects
+    return moved, effects
+
+
+def _covered(covered: Mapping[str, int], item: Input) -> Mapping[str, int]:
+    if isinstance(item, Message):
+        return {**covered, f"{item.topic}/{item.partition}": item.offset + 1}
+    return covered
+
+
+def _timers(timers: Mapping[str, int], item: Input, effects: tuple[Effect, ...]) -> Mapping[str, int]:
+    wakes = {effect.name: effect.at for effect in effects if isinstance(effect, Wake)}
+    if isinstance(item, Tick):
+        return {name: at for name, at in timers.items() if name != item.name} | wakes
+    return {**timers, **wakes} if wakes else timers

@@ -1,0 +1,167 @@
+"""`Worker`: reads one core's topics, finds the unit that each message belongs to, and advances it.
+
+**Which unit.** The key is the pipeline.  A core without lanes has one unit per pipeline.  A core with lanes has one
+per (pipeline, lane), the lane standing in the message's header; without that header it's lane 0.
+
+**Messages for all lanes.** A topic that isn't declared per lane (``serving``), read by a core with lanes, concerns
+every lane of its pipeline.  Each worker reads all of its partitions from the beginning, before anything else, and
+remembers the latest message per pipeline.  A unit that the worker knows is handed each such message as it arrives;
+a unit that the worker meets for the first time (a new lane, a restart, a partition taken over) is handed the latest
+one before its own first input.  What its state covers is skipped as always.  So a core sees every change, or the
+latest at once, and must be content with either: such a message says how things are, not what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from shared.runtime.advance import Held, Host, advance
+from shared.runtime.core import Core, Input, Message, Read, Request, Tick, Unit
+from shared.runtime.partitions import LANE
+from shared.runtime.ports import Log, Place
+
+BATCH = 64
+"""Messages folded into one unit of work, at most."""
+
+
+class WorkerHost(Host, Protocol):
+    """A host that also knows where its worker begins."""
+
+    def open(self, topics: tuple[str, ...]) -> tuple[int, ...]:
+        """Takes over and loads: returns the owned partitions, the same ones of each topic."""
+
+    def current(self) -> bool:
+        """Whether the partitions are still this worker's, as far as it can know."""
+
+    def units(self) -> Sequence[Unit]:
+        """Units with a stored state in the owned partitions."""
+
+    def position(self, topic: str, partition: int) -> int:
+        """Where to read on: nothing before it is missing from any stored state."""
+
+
+class Worker:
+    """One core on the partitions that its host owns. Call `open` first, and again after any `LogError`."""
+
+    def __init__(
+        self,
+        core: Core[Any],
+        log: Log,
+        read: Read,
+        host: WorkerHost,
+        *,
+        lane_topics: frozenset[str],
+        batch: int = BATCH,
+    ) -> None:
+        self.core = core
+        self._log = log
+        self._read = read
+        self._host = host
+        self._batch = batch
+        self._for_all = tuple(t for t in core.reads if core.per_lane and t not in lane_topics)
+        self._own = tuple(topic for topic in core.reads if topic not in self._for_all)
+        _check_alike(core, log, self._own)
+        self._forget()
+
+    def open(self) -> None:
+        """Starts from what is stored, whatever this worker believed before."""
+        self._forget()
+        owned = self._host.open(self._own)
+        for topic in self._for_all:
+            for partition in range(self._log.partitions(topic)):
+                self._positions[topic, partition] = self._log.start_offset(topic, partition)
+        for topic in self._own:
+            for partition in owned:
+                self._positions[topic, partition] = self._host.position(topic, partition)
+        for unit in self._host.units():
+            self._meet(unit)
+            held = self._host.held(unit)
+            self._note(unit, held)
+
+    def places(self) -> tuple[Place, ...]:
+        """What this worker reads, in the order in which it should be drained."""
+        return tuple(self._positions)
+
+    def take(self, place: Place) -> bool:
+        """Advances by the next messages there; False at the end."""
+        messages = self._log.read(*place, self._positions[place], self._batch)
+        if not messages:
+            return False
+        position = messages[-1].offset + 1
+        inputs = [routed for message in messages for routed in self._route(message)]
+        self._advance(inputs, {} if place[0] in self._for_all else {place: position})
+        self._positions[place] = position
+        return True
+
+    def step(self) -> bool:
+        """Takes from the first place that has something; False when none has."""
+        if not self._host.current():
+            self.open()
+        return any(self.take(place) for place in self._positions)
+
+    def tick(self, now: int) -> bool:
+        """Fires the timer that is due for longest; False when none is due."""
+        due = min(self._timers(), default=None)
+        if due is None or due[0] > now:
+            return False
+        self._advance([(due[1], Tick(due[2], now))], {})
+        return True
+
+    def wake_at(self) -> int | None:
+        """When the next timer is due (log time, ms)."""
+        return min((at for at, _, _ in self._timers()), default=None)
+
+    def request(self, unit: Unit, request: Request) -> None:
+        """Advances by a request; the host has the answer when the core gave one."""
+        self._advance([*self._introduce(unit), (unit, request)], {})
+
+    def _forget(self) -> None:
+        self._positions: dict[Place, int] = {}
+        self._known: dict[str, dict[Unit, None]] = {}
+        self._latest: dict[tuple[str, str], Message] = {}
+        self._waiting: dict[Unit, dict[str, int]] = {}
+
+    def _advance(self, inputs: list[tuple[Unit, Input]], positions: dict[Place, int]) -> None:
+        for unit, held in advance(self.core, inputs, self._read, self._host, positions).items():
+            self._note(unit, held)
+
+    def _route(self, message: Message) -> Iterator[tuple[Unit, Input]]:
+        if message.topic in self._for_all:
+            self._latest[message.topic, message.key] = message
+            yield from ((unit, message) for unit in self._known.get(message.key, ()))
+        else:
+            unit = unit_of(self.core, message)
+            yield from self._introduce(unit)
+            yield unit, message
+
+    def _introduce(self, unit: Unit) -> list[tuple[Unit, Input]]:
+        """For a unit met for the first time: the latest messages for all lanes."""
+        if unit in self._known.get(unit.pipeline, ()):
+            return []
+        self._meet(unit)
+        latest = (self._latest.get((topic, unit.pipeline)) for topic in self._for_all)
+        return [(unit, message) for message in latest if message is not None]
+
+    def _meet(self, unit: Unit) -> None:
+        self._known.setdefault(unit.pipeline, {})[unit] = None
+
+    def _note(self, unit: Unit, held: Held[Any] | None) -> None:
+        if held is not None and held.timers:
+            self._waiting[unit] = dict(held.timers)
+        else:
+            self._waiting.pop(unit, None)
+
+    def _timers(self) -> Iterator[tuple[int, Unit, str]]:
+        return ((at, unit, name) for unit, timers in self._waiting.items() for name, at in timers.items())
+
+
+def unit_of(core: Core[Any], message: Message) -> Unit:
+    """The unit that a message of one of the core's own topics belongs to."""
+    return Unit(message.key, int(message.headers.get(LANE, 0)) if core.per_lane else None)
+
+
+def _check_alike(core: Core[Any], log: Log, topics: tuple[str, ...]) -> None:
+    counts = {topic: log.partitions(topic) for topic in topics}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"{core.name!r} reads {counts}: workers would tear units apart; make partition counts equal")
