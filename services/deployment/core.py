@@ -129,7 +129,7 @@ def _serving(state: DeploymentState, message: Message) -> Append:
         file=state.file,
         version=champion.id if champion else None,
         model=champion.model if champion else None,
-        baseline=champion.baseline if champion else None,
+        baseline=state.baseline,
         generation=state.generation,
         loss_scale=champion.loss_scale if champion else 1.0,
         ledger_offset=message.offset,

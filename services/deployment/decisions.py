@@ -46,7 +46,7 @@ def promote(
         reasons=reasons,
         trial=trial,
         # Bins follow the training rows: a candidate for a drift learnt other inputs than the old bins describe.
-        generation=state.generation + (state.champion is None or version.trigger == "drift"),
+        generation=state.generation + (state.champion is None or version.trigger in ("drift", "inputs")),
         row=state.row,
         label=state.label,
     )
@@ -59,7 +59,7 @@ def _on_completed(state: DeploymentState, event: TrainingCompleted, pipeline: Pi
     if version is None:
         return
     policy = pipeline.promotion
-    rule = policy.after_drift if event.trigger == "drift" else policy.otherwise
+    rule = policy.after_drift if event.trigger in ("drift", "inputs") else policy.otherwise
     if state.champion is None:
         yield from promote(state, version, "bootstrap", _against_trivial(event))
     elif policy.mode != "auto":

@@ -107,6 +107,7 @@ def _promoted(state: DeploymentState, event: CandidatePromoted, pipeline: Pipeli
         retired=old,
         candidates=tuple(v for v in state.candidates if v.id != new.id),
         generation=event.generation,
+        baseline=new.baseline if event.generation > state.generation else state.baseline,
         trial=None,
         watch=watch,
         awaiting=None,
@@ -140,6 +141,7 @@ def _rolled_back(state: DeploymentState, event: PromotionRolledBack, _: Pipeline
         champion=state.retired,
         retired=None,
         generation=event.generation,
+        baseline=state.retired.baseline,
         watch=None,
         trial=None,
     )

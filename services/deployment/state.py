@@ -63,6 +63,8 @@ class DeploymentState:
     retired: Version | None = None
     candidates: tuple[Version, ...] = ()
     generation: int = 0
+    baseline: str | None = None
+    """The generation's bins and reference counts; a promotion without a drift keeps them."""
     trial: Trial | None = None
     watch: Trial | None = None
     awaiting: str | None = None

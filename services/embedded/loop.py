@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.adapters.memory import MemoryGroups, MemoryLog, TopicSettings
 from shared.events.topics import TOPICS
+from shared.runtime.advance import Held
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Core, Request, Run, Unit
 from shared.runtime.hosts import LogHost, ProcessHost, snapshots_of
@@ -71,6 +72,10 @@ class Loop:
             raise Unanswered(
                 f"{core!r} left {request.action!r} ({request.id}) unanswered: it must emit Answer"
             ) from None
+
+    def held(self, core: str, unit: Unit) -> Held[Any] | None:
+        """What a core keeps for a unit, for those who only look."""
+        return self._hosts[core].held(unit)
 
     def wake_at(self) -> int | None:
         """When the next timer is due (log time, ms): advance the clock to it, then `drain`."""

@@ -63,9 +63,14 @@ class Embedded:
         append_to(self.log, to_append(COMMANDS.name, command))
         self.loop.drain()
 
-    def records(self, rows: pa.RecordBatch) -> Sequence[str]:
-        """Delivers rows and waits until all that follows from them has been done; returns the accepted rows' ids."""
+    def records(self, rows: pa.RecordBatch) -> str:
+        """Delivers rows and waits until all that follows from them has been done; returns the batch's id."""
         return self._deliver("records", rows)
+
+    def state(self, core: str) -> object:
+        """A core's present state, for those who only look."""
+        held = self.loop.held(core, self._unit)
+        return None if held is None else held.state
 
     def labels(self, ids: Sequence[str], labels: pa.Array) -> None:
         """Delivers late labels by record id."""
@@ -82,7 +87,7 @@ class Embedded:
                 if event is not None:
                     yield message, event
 
-    def _deliver(self, action: str, rows: pa.RecordBatch) -> Sequence[str]:
+    def _deliver(self, action: str, rows: pa.RecordBatch) -> str:
         self.now += 1
         self._deliveries += 1
         request = Request(f"{action}-{self._deliveries}", action, _stream(rows), self.now, ARROW_STREAM)
@@ -90,18 +95,17 @@ class Embedded:
         self.loop.drain()
         if self._deliveries % CLEAN_EVERY == 0:
             self.log.clean()
-        return _accepted(answer)
+        return _batch(answer)
 
     def _clock(self) -> int:
         return self.now
 
 
-def _accepted(answer: Answer) -> Sequence[str]:
+def _batch(answer: Answer) -> str:
     body = orjson.loads(answer.body)
-    if "ids" not in body:
+    if "batch" not in body:
         raise Refused(body["message"])
-    ids: Sequence[str] = body["ids"]
-    return ids
+    return str(body["batch"])
 
 
 def _log(clock: object) -> MemoryLog:

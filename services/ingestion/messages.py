@@ -20,14 +20,14 @@ from shared.events.data import (
     error_headers,
     message_id,
 )
-from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED
+from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED, Topic
 from shared.runtime.core import Append, Unit
 
 STAGE = "ingestion"
-MESSAGE_BYTES = 768 << 10
-"""Rows per message are chosen to stay below this; the smallest limit of the topics written here is 1 MiB."""
+FILL = 0.75
+"""Of a topic's largest message, for rows: the rest is for the batch's own framing and headers."""
 
-TOPICS: dict[Action, str] = {"records": RECORDS_INGESTED.name, "labels": LABELS.name}
+TOPICS: dict[Action, Topic] = {"records": RECORDS_INGESTED, "labels": LABELS}
 TYPES: dict[Action, str] = {"records": RECORDS_INGESTED_V1, "labels": LABELS_INGESTED_V1}
 
 
@@ -39,11 +39,12 @@ def rows_appends(
     ``file``: digest of the pipeline file whose contract typed them; ``batch``: the delivery's id; ``now``: epoch
     milliseconds.
     """
+    topic = TOPICS[action]
     for lane, part in by_lane(rows, lanes):
-        for place, piece in enumerate(_pieces(part)):
+        for place, piece in enumerate(_pieces(part, int(topic.max_message_bytes * FILL))):
             extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane}
             headers = data_headers(TYPES[action], pipeline, (batch, lane, place), now, extra, cause=cause)
-            yield Append(TOPICS[action], Unit(pipeline, lane), encode_batch(piece), headers)
+            yield Append(topic.name, Unit(pipeline, lane), encode_batch(piece), headers)
 
 
 def dead_appends(
@@ -76,8 +77,8 @@ def lanes_of(ids: Iterable[str], lanes: int) -> Numbers:
     return np.fromiter((zlib.crc32(each.encode()) % lanes for each in ids), dtype=np.int64)
 
 
-def _pieces(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Equal pieces that fit a message; a delivery of one lane is nearly always one piece."""
-    pieces = -(-rows.nbytes // MESSAGE_BYTES)
+def _pieces(rows: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
+    """Equal pieces of ``limit`` bytes at most, where rows are alike; a delivery is nearly always one piece."""
+    pieces = -(-rows.nbytes // limit)
     size = max(1, -(-rows.num_rows // max(1, pieces)))
     return (rows.slice(start, size) for start in range(0, rows.num_rows, size))

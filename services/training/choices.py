@@ -11,6 +11,8 @@ from shared.events.training import ProbeCompleted, Trigger, Window
 
 PAST: Window = "past-and-present"
 PRESENT: Window = "present-only"
+SIGMAS = 1.5
+"""A check is repeated every window of labels, and a fit that does not help is only a cost: a mild bar is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,14 @@ def choose(probed: ProbeCompleted, trigger: Trigger, odds: float) -> Choice:
     window, why = _window(probed.present_against_past, odds)
     trial = probed.against_champion.get(window, Paired())
     gain = (trial.champion_loss - trial.challenger_loss) / (MILLION * trial.n) if trial.n else 0.0
-    if trigger != "drift" and trial.wins < trial.losses:
-        return Choice(None, f"a fresh model is right where the champion is wrong {trial.wins}:{trial.losses}", gain)
+    if trigger != "drift" and not _pays(trial):
+        return Choice(None, f"a fresh model would not pay: it wins {trial.wins}:{trial.losses}", gain)
     return Choice(window, why, gain)
+
+
+def _pays(trial: Paired) -> bool:
+    """Whether the probe's lead is past chance: `SIGMAS` standard deviations of a fair coin's lead."""
+    return trial.wins - trial.losses >= SIGMAS * math.sqrt(max(1, trial.wins + trial.losses))
 
 
 def _window(trial: Paired | None, odds: float) -> tuple[Window, str]:

@@ -149,7 +149,7 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
     )
     if stopped:
         return state, stopped
-    if policy.last_window_only:
+    if policy.last is not None:
         return state, (training_request(state, pipeline, event.episode, "drift", event.stage, "last"),)
     split = event.since_label + (state.label - event.since_label) // 2
     trigger = "inputs" if change.origin == "inputs" else "drift"
@@ -162,6 +162,8 @@ def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, o
     policy = pipeline.retraining
     if state.champion is None:
         return (suppression(state, event.episode, "drift", event.stage, "no version serves yet"),)
+    if origin == "inputs" and any(change.origin != "inputs" for change in state.changes):
+        return (suppression(state, event.episode, "inputs", event.stage, "the open drift of the loss is answered instead"),)
     wanted = policy.on_inputs == "check" if origin == "inputs" else policy.on_drift
     return () if wanted else (suppression(state, event.episode, "drift", event.stage, "the policy only watches"),)
 

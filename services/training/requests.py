@@ -80,8 +80,10 @@ def evaluation_request(state: TrainingState, comparison: Comparison, first: int)
 
 
 def _first_row(state: TrainingState, pipeline: Pipeline, window: Window, since: int | None) -> int:
+    if state.champion is None:
+        return 0
     if window == "last":
-        return max(0, state.label - pipeline.window)
+        return max(0, state.label - (pipeline.retraining.last or pipeline.window))
     memory = state.label - int(pipeline.retraining.memory * pipeline.window)
     return max(state.regime if since is None or window == PAST else since, memory, 0)
 

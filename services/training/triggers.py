@@ -38,7 +38,7 @@ def _volume(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, li
     if state.next_volume is None or state.label < state.next_volume:
         return (state if state.next_volume else replace(state, next_volume=pipeline.window + every)), []
     cause = derive_id("volume", state.pipeline, state.next_volume)
-    window = "last" if pipeline.retraining.last_window_only else "past-and-present"
+    window = "last" if pipeline.retraining.last else "past-and-present"
     events = braked(state, pipeline, cause, "volume", 0) or [
         training_request(state, pipeline, cause, "volume", 0, window)  # type: ignore[arg-type]
     ]

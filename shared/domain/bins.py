@@ -17,6 +17,7 @@ Timestamps have no bins: they always move.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ VOCABULARY = 1000
 
 RESOLUTION_BITS = 9
 """Fixed-point sums resolve a spread (standard deviation) into 2**9 steps, so a hundredth of it into five."""
+
+_LAST_BUT_ONE = math.nextafter(sys.float_info.max, 0.0)
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 Counts = np.ndarray[Any, np.dtype[np.int64]]
@@ -106,7 +109,7 @@ def _number_bins(feature: Feature, values: Numbers) -> Bins:
     if finite.size == 0:
         return Bins(feature.name, feature.kind)
     inner = np.quantile(finite, np.arange(INNER_BINS) / INNER_BINS, method="inverted_cdf")
-    edges = np.unique(np.append(inner, np.nextafter(finite.max(), np.inf)))
+    edges = np.unique(np.append(inner, math.nextafter(min(float(finite.max()), _LAST_BUT_ONE), math.inf)))
     centre, step = _scale(finite)
     return Bins(feature.name, feature.kind, edges=tuple(edges.tolist()), centre=centre, step=step)
 

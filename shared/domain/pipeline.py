@@ -98,11 +98,11 @@ class RetrainingPolicy(Strict):
     )
     choose_window: bool = Field(True, description="Let probes choose between past-and-present and present-only.")
     check_after: float | None = Field(
-        2.0, gt=0, description="Windows after a training until a fresh one is tried by probes."
+        1.0, gt=0, description="Windows after a training until a fresh one is tried by probes."
     )
     check_again: float = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
     every: Rows | None = Field(None, ge=1, description="Train every so many labelled rows, whatever the data say.")
-    last_window_only: bool = Field(False, description="Train on the last W labelled rows alone.")
+    last: Rows | None = Field(None, ge=2, description="Train on the last so many labelled rows alone.")
     half_life: float | None = Field(2.0, gt=0, description="Windows after which a row counts half.")
     memory: float = Field(12.0, ge=1, description="Windows of labelled rows that a training looks back at most.")
     minimum_labels: Rows = Field(20, ge=2, description="Labelled rows below which nothing is trained.")

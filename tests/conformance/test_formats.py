@@ -78,7 +78,8 @@ ENCODERS: dict[str, Callable[[Rows], list[bytes]]] = {
     "CloudEvents batch": lambda rows: [json.dumps([event(i, data=each) for i, each in enumerate(rows)]).encode()],
 }
 
-INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda instant: instant.replace(tzinfo=UTC))
+FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - the strategy adds the zone
+INSTANTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -174,12 +175,11 @@ def test_no_body_breaks_a_format(content_type: str, body: bytes) -> None:
     """Garbage is unreadable, or dead rows, never another exception."""
     try:
         raw = read_rows(content_type, body, TARGET.wanted)
-    except UnreadableBody as error:
-        assert error.reason
-    else:
-        rows, dead = typed_rows(raw, TARGET, "batch")
-        assert rows.num_rows + len(dead) == raw.received
-        assert all(isinstance(raw.original(each.row), bytes) for each in dead)
+    except UnreadableBody:
+        return
+    rows, dead = typed_rows(raw, TARGET, "batch")
+    assert rows.num_rows + len(dead) == raw.received
+    assert all(isinstance(raw.original(each.row), bytes) for each in dead)
 
 
 @pytest.mark.parametrize("damage", [slice(0, -9), slice(7, None), slice(0, 40)])

@@ -68,7 +68,7 @@ def _evidence(episode: Episode) -> Markup:
         f"estimated to have begun at row {whole(found.since_row)}, {whole(found.row - found.since_row)} rows earlier"
     )
     kind = sentence(ORIGINS.get(found.origin, found.origin))
-    evidence = f"{kind} evidence of {measured(found.evidence)} reached the threshold {measured(found.threshold)}"
+    evidence = f"{kind} evidence reached {measured(found.evidence)} (alarm at {measured(found.threshold)}, both log10)"
     words = f"{evidence} at row {whole(found.row)} (detector {found.detector}); {delay}."
     warnings = [element("p", {"class": "warning"}, text) for text in found.warnings]
     return _step(
@@ -86,13 +86,24 @@ def _losses(found: DriftDetected) -> str:
 
 
 def _response(story: Story) -> list[Markup]:
-    probes = [element("li", {}, _probe(probe)) for probe in story.probes[:MOST_LINES]]
-    jobs = [element("li", {}, _job(job)) for job in story.jobs[:MOST_LINES]]
-    verdicts = [element("li", {}, _verdict(job)) for job in story.jobs[:MOST_LINES] if job.verdict]
-    notes = [element("li", {}, _note(note)) for note in story.notes[:MOST_LINES]]
-    candidates = element("ul", {}, probes, jobs) if jobs or probes else element("p", {}, "No candidate was trained.")
-    gate = [element("ul", {}, notes, verdicts)] if notes or verdicts else []
-    return [_step("Candidates", candidates), *(_step("Gate", part) for part in gate)]
+    return [_step(name, lines) for name, lines in (("Candidates", _candidates(story)), ("Gate", _gate(story))) if lines]
+
+
+def _candidates(story: Story) -> Child:
+    jobs = [_job(job) for job in story.jobs[:MOST_LINES]]
+    held = [_held(event) for event in story.suppressions[:MOST_LINES]]
+    lines = _lines([*(_probe(probe) for probe in story.probes[:MOST_LINES]), *jobs, *held])
+    return lines if jobs else [element("p", {}, "No candidate was trained."), lines]
+
+
+def _gate(story: Story) -> Child:
+    waits = [_wait(event) for event in story.waits[:MOST_LINES]]
+    verdicts = [_verdict(job) for job in story.jobs[:MOST_LINES] if job.verdict]
+    return _lines([*waits, *_comparisons(story.evaluations), *verdicts])
+
+
+def _lines(lines: list[Child]) -> Markup | None:
+    return element("ul", {}, [element("li", {}, line) for line in lines]) if lines else None
 
 
 def _job(job: Job) -> list[Child]:
@@ -136,15 +147,32 @@ def _reasons(reasons: tuple[str, ...]) -> list[Markup]:
     return [element("ul", {"class": "reasons"}, [element("li", {}, reason) for reason in reasons])] if reasons else []
 
 
-def _note(note: TrainingSuppressed | TrialPended | ApprovalAwaited | EvaluationCompleted) -> Child:
-    if isinstance(note, TrainingSuppressed):
-        return [element("strong", {}, "Held back"), f" at row {whole(note.row)} (stage {note.stage}): {note.reason}"]
-    if isinstance(note, TrialPended):
-        return f"Too few labels to judge; waits for labelled row {whole(note.until_label)}."
-    if isinstance(note, ApprovalAwaited):
-        return f"Waits for a person’s approval: {'; '.join(note.reasons) or 'the gate passed'}."
-    pairs = [f"{short(v)} {counts_words(slices.get('all', Paired()))}" for v, slices in note.pairs.items()]
-    return f"Scored on labelled rows {whole(note.first_label)} to {whole(note.last_label)}: {'; '.join(pairs)}."
+def _held(event: TrainingSuppressed) -> Child:
+    return [element("strong", {}, "Held back"), f" at row {whole(event.row)} (stage {event.stage}): {event.reason}"]
+
+
+def _wait(event: TrialPended | ApprovalAwaited) -> Child:
+    if isinstance(event, TrialPended):
+        return f"Too few labels to judge; waits for labelled row {whole(event.until_label)}."
+    return f"Waits for a person’s approval: {'; '.join(event.reasons) or 'the gate passed'}."
+
+
+def _comparisons(evaluations: tuple[EvaluationCompleted, ...]) -> list[Child]:
+    """Two versions are compared again and again as labels come in: one line per pair, with all counts added."""
+    pairs: dict[tuple[str, str], list[EvaluationCompleted]] = {}
+    for event in evaluations:
+        for challenger in event.pairs:
+            pairs.setdefault((challenger, event.champion), []).append(event)
+    return [_comparison(*pair, found) for pair, found in list(pairs.items())[:MOST_LINES]]
+
+
+def _comparison(challenger: str, champion: str, found: list[EvaluationCompleted]) -> Child:
+    counts = Paired()
+    for event in found:
+        counts += event.pairs[challenger].get("all", Paired())
+    rows = f"labelled rows {whole(found[0].first_label)} to {whole(found[-1].last_label)}"
+    names = [element("code", {}, short(challenger)), " against ", element("code", {}, short(champion))]
+    return [f"Compared on {rows}: ", names, f", {counts_words(counts)}."]
 
 
 def _outcome(episode: Episode) -> Markup:

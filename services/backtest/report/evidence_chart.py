@@ -99,7 +99,6 @@ def _hover(points: list[EvidencePoint], frame: Frame) -> str:
             "left": frame.left,
             "right": frame.plot_right,
             "top": frame.top,
-            "bottom": frame.plot_bottom,
             "x": [frame.x(point.row) for point in points],
             "heads": [f"row {whole(point.row)}" for point in points],
             "series": [

@@ -47,10 +47,8 @@ def features_overview(episodes: tuple[Episode, ...], importances: dict[str, floa
     plain = {"feature", "episodes", "direction", "total variation"}
     shown = table([column_head(h, "" if h in plain else "figure") for h in heads], rows, "Drifted features")
     left = len(order) - MOST_FEATURES
-    return [
-        shown,
-        *([element("p", {"class": "note"}, f"{whole(left)} further features moved less.")] if left > 0 else []),
-    ]
+    rest = f" {whole(left)} further features moved less." if left > 0 else ""
+    return [shown, element("p", {"class": "note"}, GLOSSARY, rest)]
 
 
 def _strongest(sightings: list[Sighting]) -> FeatureDrift:

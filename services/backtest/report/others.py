@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from services.backtest.report.figures import counted, percent, seconds, sentence, whole
 from services.backtest.report.html import Child, Markup, element
 from services.backtest.report.stories import Chronicle, Fault, Job, Story
@@ -11,6 +13,13 @@ from shared.events.deployment import CandidatePromoted
 from shared.events.training import TrainingSuppressed
 
 MOST_TRAININGS, MOST_REASONS, MOST_FAULTS = 100, 30, 50
+TRIGGERS = {
+    "bootstrap": "First model",
+    "check": "Routine check",
+    "volume": "Every so many rows",
+    "request": "On request",
+}
+NUMBER = re.compile(r"\d[\d,.]*")
 FEW = 12
 """Lists up to this length stand open."""
 
@@ -18,7 +27,7 @@ FEW = 12
 def other_trainings(told: Chronicle) -> list[Markup]:
     """Trainings without a drift, one line each, and what was held back, counted by reason."""
     trained = [line for story in told.others for line in _trainings(story)]
-    held = _held_back([e for story in told.others for e in story.notes if isinstance(e, TrainingSuppressed)])
+    held = _held_back([event for story in told.others for event in story.suppressions])
     return [
         *_listing("Trainings without a drift", trained, MOST_TRAININGS),
         *_listing("Held back without a drift", held, MOST_REASONS),
@@ -45,7 +54,7 @@ def _trainings(story: Story) -> list[Child]:
 
 
 def _training(job: Job) -> list[Child]:
-    kind = element("strong", {}, sentence(job.requested.trigger))
+    kind = element("strong", {}, _trigger(job.requested.trigger))
     done = job.completed
     work = f"{whole(done.rows)} rows in {seconds(done.measured_seconds)}" if done else "no result"
     failed = "".join(f" Attempt failed: {failure.reason}." for failure in job.failures)
@@ -62,18 +71,25 @@ def _verdict(job: Job) -> str:
 
 
 def _held_back(found: list[TrainingSuppressed]) -> list[Child]:
-    """Brakes stop the same trigger again and again: one line per trigger and reason, the commonest first."""
-    grouped: dict[tuple[str, str], list[int]] = {}
+    """Brakes stop the same trigger again and again: one line per trigger and brake, the commonest first."""
+    grouped: dict[tuple[str, str], list[TrainingSuppressed]] = {}
     for event in found:
-        grouped.setdefault((event.trigger, event.reason), []).append(event.row)
-    order = sorted(grouped, key=lambda key: (-len(grouped[key]), key))
-    return [_held_line(trigger, reason, grouped[trigger, reason]) for trigger, reason in order]
+        # Reasons carry counts that differ each time ("340 of 1,000 rows"); the brake is the same.
+        grouped.setdefault((event.trigger, NUMBER.sub("#", event.reason)), []).append(event)
+    return [_held_line(grouped[key]) for key in sorted(grouped, key=lambda key: (-len(grouped[key]), key))]
 
 
-def _held_line(trigger: str, reason: str, rows: list[int]) -> Child:
-    where = f"at row {whole(rows[0])}" if len(rows) == 1 else f"at rows {whole(rows[0])} to {whole(rows[-1])}"
-    times = f", {whole(len(rows))} times" if len(rows) > 1 else ""
-    return [element("strong", {}, sentence(trigger)), f"{times} {where}: {reason}"]
+def _held_line(events: list[TrainingSuppressed]) -> Child:
+    first, last = events[0], events[-1]
+    kind = element("strong", {}, _trigger(first.trigger))
+    if len(events) == 1:
+        return [kind, f" at row {whole(first.row)}: {first.reason}"]
+    times = f" {whole(len(events))} times from row {whole(first.row)} to {whole(last.row)}"
+    return [kind, f"{times}, the last time: {last.reason}"]
+
+
+def _trigger(trigger: str) -> str:
+    return TRIGGERS.get(trigger, sentence(trigger))
 
 
 def fault_list(told: Chronicle) -> list[Markup]:

@@ -168,7 +168,6 @@ def _hover(shown: Course, frame: Frame) -> str:
             "left": frame.left,
             "right": frame.plot_right,
             "top": frame.top,
-            "bottom": frame.plot_bottom,
             "x": [frame.x((shown.on.start(w) + shown.on.end(w)) / 2) for w in windows],
             "heads": [f"rows {whole(shown.on.start(w) + 1)} – {whole(shown.on.end(w))}" for w in windows],
             "series": [

@@ -27,27 +27,34 @@
     return Math.abs(xs[low] - x) <= Math.abs(xs[high] - x) ? low : high;
   };
 
+  // All charts of one width share their time axis, so one hair runs through the lot.
+  const cross = (width, x) => {
+    for (const line of document.querySelectorAll(".crosshair")) line.remove();
+    for (const svg of document.querySelectorAll(".chart svg")) {
+      const view = svg.viewBox.baseVal;
+      if (view.width !== width) continue;
+      const line = document.createElementNS(svg.namespaceURI, "line");
+      line.setAttribute("class", "crosshair");
+      for (const [name, value] of [["x1", x], ["x2", x], ["y1", 20], ["y2", view.height - 38]]) line.setAttribute(name, value);
+      svg.append(line);
+    }
+  };
+
   for (const svg of document.querySelectorAll("svg[data-hover]")) {
     const plot = JSON.parse(svg.dataset.hover);
     if (!plot.x.length) continue;
-    const line = document.createElementNS(svg.namespaceURI, "line");
-    line.setAttribute("class", "crosshair");
-    line.setAttribute("y1", plot.top);
-    line.setAttribute("y2", plot.bottom);
     const tip = part("div", "");
     tip.className = "tip";
     tip.hidden = true;
     svg.parentElement.append(tip);
-    const hide = () => { tip.hidden = true; line.remove(); };
+    const hide = () => { tip.hidden = true; for (const line of document.querySelectorAll(".crosshair")) line.remove(); };
     const show = (event) => {
       const box = svg.getBoundingClientRect();
       const scale = svg.viewBox.baseVal.width / box.width;
       const x = (event.clientX - box.left) * scale;
       if (x < plot.left || x > plot.right) return hide();
       const at = nearest(plot.x, x);
-      line.setAttribute("x1", plot.x[at]);
-      line.setAttribute("x2", plot.x[at]);
-      svg.append(line);
+      cross(svg.viewBox.baseVal.width, plot.x[at]);
       const rows = plot.series.map((series) => {
         const row = part("span", "");
         const label = part("i", series.name);

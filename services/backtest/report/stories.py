@@ -55,9 +55,16 @@ class Story:
         return tuple(e for e in self.events if isinstance(e, Aftermath))
 
     @property
-    def notes(self) -> tuple[TrainingSuppressed | TrialPended | ApprovalAwaited | EvaluationCompleted, ...]:
-        kinds = TrainingSuppressed | TrialPended | ApprovalAwaited | EvaluationCompleted
-        return tuple(e for e in self.events if isinstance(e, kinds))
+    def suppressions(self) -> tuple[TrainingSuppressed, ...]:
+        return tuple(e for e in self.events if isinstance(e, TrainingSuppressed))
+
+    @property
+    def waits(self) -> tuple[TrialPended | ApprovalAwaited, ...]:
+        return tuple(e for e in self.events if isinstance(e, TrialPended | ApprovalAwaited))
+
+    @property
+    def evaluations(self) -> tuple[EvaluationCompleted, ...]:
+        return tuple(e for e in self.events if isinstance(e, EvaluationCompleted))
 
     @property
     def probes(self) -> tuple[ProbeCompleted, ...]:
@@ -156,7 +163,7 @@ def _episode(number: int, detected: DriftDetected, story: Story) -> Episode:
 
 
 def _tells_of_training(story: Story) -> bool:
-    return bool(story.jobs) or any(isinstance(e, TrainingSuppressed) for e in story.events)
+    return bool(story.jobs) or bool(story.suppressions)
 
 
 def _faults(events: list[Event], records: int) -> tuple[Fault, ...]:

@@ -36,7 +36,7 @@ def trial_words(trial: Paired | None) -> str:
 
 def counts_words(trial: Paired) -> str:
     """Wins to losses, and how many rows both were scored on."""
-    return f"{whole(trial.wins)}:{whole(trial.losses)} of {whole(trial.n)}"
+    return f"{whole(trial.wins)}:{whole(trial.losses)} in {whole(trial.n)} rows"
 
 
 def aftermath_words(event: Aftermath) -> str:

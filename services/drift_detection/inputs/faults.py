@@ -63,10 +63,11 @@ def decimal_shift(reference: FeatureProfile, seen: FeatureProfile) -> tuple[int,
     and hardly any among the unmoved ones.  k = 0: neither is the case.
     """
     base, now = _shares(reference), _shares(seen)
+    moved, unusual = _overlap(base, now, 0) < 0.5, _usual(base, now, 0) < 0.2
+    if not (moved or unusual):
+        return 0, 0.0
     places = max(sorted(range(-LARGEST_SHIFT, LARGEST_SHIFT + 1), key=abs), key=lambda k: _overlap(base, now, k))
-    alike = _overlap(base, now, places) if _overlap(base, now, 0) < 0.5 else 0.0
-    usual = _usual(base, now, places) if _usual(base, now, 0) < 0.2 else 0.0
-    return (places, max(alike, usual)) if alike or usual else (0, 0.0)
+    return places, max(moved * _overlap(base, now, places), unusual * _usual(base, now, places))
 
 
 def _reject_surges(epoch: Profile, policy: FaultPolicy) -> Iterator[Fault]:

@@ -31,15 +31,21 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Rows = tuple[tuple[int, ...], ...]
 
 
-RUNUP_TOLL = 0.7
+RUNUP_TOLL = 1.0
+"""Taken off ln e in every epoch of the run-up.
+
+Without it one unlucky epoch before a change is counted into it for long: in 40 % of simulated changes instead of 2 %
+the estimate came early, and rows from before a change dilute its effect and spoil the rows to retrain on.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordState:
     """What one generation's detector remembers; tuples hold one entry per binned feature.
 
     ``stream`` seeds the randomisation.  ``log_growth``: ln(1 + SR), 0 for an empty process.  ``log_runup``: the
-    cumulative-sum statistic max(0, .) of ln e, whose last zero estimates where a change began; ``starts`` is the epoch
-    after that zero and ``recent`` the counts since.
+    cumulative-sum statistic max(0, .) of ln e less `RUNUP_TOLL`, whose last zero estimates where a change began
+    (Page 1954); ``starts`` is the epoch after that zero and ``recent`` the counts since.
     """
 
     stream: str
@@ -116,7 +122,7 @@ def _verdict(
         alarm=bool(material),
         evidence=max(state.log_growth) / math.log(10),
         threshold=height / math.log(10),
-        change_epoch=state.starts[top] if state.log_runup[top] > 0 else None,
+        change_epoch=state.starts[top] if material or state.log_runup[top] > 0 else None,
         features=tuple(_evidence(j, state, log_sr, baseline) for j in named),
         ready=state.epochs > 1,
     )

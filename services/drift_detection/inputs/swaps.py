@@ -20,13 +20,13 @@ from shared.domain.profile import Profile
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-FAR = 0.4
+FAR = 0.5
 """Mismatch with the own baseline from which on a column is a suspect."""
 
-NEAR = 0.3
+NEAR = 0.25
 """Mismatch with the other's baseline up to which it counts as a match."""
 
-SHARPNESS = 1.5
+SHARPNESS = 2.0
 """How many times better than the own baseline the other's must fit, in both directions."""
 
 

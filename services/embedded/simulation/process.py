@@ -11,7 +11,7 @@ from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Run
 from shared.runtime.hosts import LogHost
 from shared.runtime.jobs import JobServices
-from shared.runtime.ports import Fenced, LogError
+from shared.runtime.ports import Fenced, LogError, Unsettled
 from shared.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Process:
             self._opened = False
             # Who learns that it was replaced has to go; who only lost its partitions joins again.
             self.alive = not (self.replaced and isinstance(error, Fenced))
+            return not isinstance(error, Unsettled)
         finally:
             self.busy = False
         return True

@@ -27,10 +27,17 @@ class Tape:
         """One of ``options``, 0 being the fair one."""
         return 0 if self.quiet else self._take(self._order(options), options)
 
+    def knob(self, options: int) -> int:
+        """A setting of the whole run; 0 is the plainest."""
+        return self._take(self._setting(options), options)
+
     def fault(self, kinds: Sequence[str]) -> str:
         """One of the kinds, or "" for none."""
         index = 0 if self.quiet else self._take(self._harm(kinds), len(kinds) + 1)
         return kinds[index - 1] if index else ""
+
+    def _setting(self, options: int) -> int:
+        return self._next(options)
 
     def _order(self, options: int) -> int:
         return self._next(options)
@@ -60,6 +67,9 @@ class SeededTape(Tape):
         self._faults = self._random.choice((0.005, 0.02, 0.06))
         self._unfair = self._random.choice((0.0, 0.05, 0.3, 1.0))
         self._swarm = self._random.randrange(1 << 16)
+
+    def _setting(self, options: int) -> int:
+        return self._random.randrange(options)
 
     def _order(self, options: int) -> int:
         return self._random.randrange(options) if self._random.random() < self._unfair else 0

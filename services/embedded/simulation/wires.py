@@ -6,9 +6,11 @@
 | lost, unacknowledged | nothing; the effect | `Indefinite` |
 | delayed | the effect, at some later time | `Indefinite` |
 | repeated | the effect, twice | success |
+| slow | others go on, then the effect | success |
 | paused | others go on, its session expires, then the effect | success, or a fence |
 | replaced | a new incarnation starts, then the effect | success, or a fence |
 | rewound | somebody sets the group back: messages come again | older offsets |
+| again | nothing | messages that it has read before, once more |
 | unaware | nothing | an outdated "you're still a member" |
 """
 
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-WRITING = ("crash-before", "crash-after", "lost", "unacknowledged", "delayed", "paused", "replaced")
+WRITING = ("crash-before", "crash-after", "lost", "unacknowledged", "delayed", "slow", "paused", "replaced")
 REPEATABLE = (*WRITING, "repeated")
 """Requests that carry a sequence number, or that end something: a network may deliver them twice."""
-READING = ("crash-before", "lost", "paused", "replaced")
+READING = ("crash-before", "lost", "slow", "paused", "replaced")
 HANG = 14
 """Turns that others get while a process hangs: enough to notice, to take over and to go on."""
 
@@ -51,7 +53,7 @@ class Wire:
         """Performs the effect, or lets the tape spoil it."""
         fault = self.world.tape.fault(kinds)
         self.world.note(self._process.name, label, fault)
-        if fault in {"paused", "replaced"}:
+        if fault in {"slow", "paused", "replaced"}:
             self._hang(fault)
         elif fault:
             self._spoil(label, fault, effect)
@@ -77,7 +79,7 @@ class Wire:
     def _hang(self, fault: str) -> None:
         if fault == "paused":
             self.world.expire(self._process)
-        else:
+        elif fault == "replaced":
             self.world.replace(self._process)
         self.world.let_others_run(HANG)
 
@@ -132,6 +134,8 @@ class FaultyLog:
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
         if not self._log.read(topic, partition, offset, 1):
             return []
+        if self._wire.note(f"read {topic}/{partition}@{offset}", ("again",)):
+            offset, limit = max(self._log.start_offset(topic, partition), offset - 2), limit + 2
         request = partial(self._log.read, topic, partition, offset, limit)
         return self._wire.call(f"read {topic}/{partition}@{offset}", READING, request)
 

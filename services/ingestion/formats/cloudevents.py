@@ -30,7 +30,7 @@ def rows_of_event(event: Any, wanted: Collection[str]) -> RawRows:
     data = event.get("data")
     if data is None:
         raise UnreadableBody("empty", "the event has no data")
-    if isinstance(data, str) and not media_type(content_type).endswith("json"):
+    if isinstance(data, str):
         return _inner(content_type, data.encode(), wanted)
     return rows_of_value(data, wanted)
 

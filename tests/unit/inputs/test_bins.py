@@ -1,4 +1,5 @@
 import math
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -85,11 +86,12 @@ def test_timestamps_have_no_bins():
     assert bins_of(features, pa.table({"at": pa.array([0], pa.timestamp("us", "UTC"))})) == ()
 
 
-@pytest.mark.parametrize("values", [[1e308, -1e308, 0.0], [5e-324, 0.0], [0.0], [-0.0, 0.0]])
+@pytest.mark.parametrize("values", [[1e308, -1e308, 0.0], [sys.float_info.max, 1.0], [5e-324, 0.0], [0.0], [-0.0, 0.0]])
 def test_extreme_numbers_have_finite_scales(values: list[float]):
     of = bins(Kind.NUMBER, values, pa.float64())
     assert math.isfinite(of.centre)
     assert of.step > 0
+    assert all(math.isfinite(edge) for edge in of.edges)
 
 
 @given(st.lists(st.floats() | st.none(), max_size=60), st.lists(st.floats() | st.none(), max_size=60))

@@ -9,6 +9,7 @@ from services.drift_detection.inputs import blocks
 from services.drift_detection.inputs.detector import begin, unit_of, update
 from services.drift_detection.inputs.verdict import InputVerdict
 from shared.domain.pipeline import InputDriftPolicy
+from shared.runtime.codec import decode, encode
 from tests.unit.inputs.slices import baseline, epochs, load, shuffled
 
 POLICY = InputDriftPolicy(unit="blocks", epoch=50)
@@ -88,6 +89,7 @@ def test_memory_is_bounded_and_forgetting_draws_lots():
     for number in range(blocks.KEPT + 5):
         state, _ = blocks.update_blocks(state, replace(block, epoch=number), POLICY, base)
     assert len(state.blocks) == blocks.KEPT
+    assert decode(blocks.BlockState, encode(state)) == state
     assert state.seen == blocks.KEPT + 5
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from services.drift_detection.inputs.records import begin_records, update_records
+from services.drift_detection.inputs.records import RecordState, begin_records, update_records
 from services.drift_detection.inputs.verdict import InputVerdict
 from shared.domain.baseline import Baseline
 from shared.domain.pipeline import InputDriftPolicy
 from shared.domain.profile import Profile
+from shared.runtime.codec import decode, encode
 from tests.unit.inputs.slices import baseline, epoch, epochs, load
 
 POLICY = InputDriftPolicy()
@@ -112,3 +113,19 @@ def test_published_changes_are_found_within_four_epochs_and_nothing_else(name: s
         alarms.append(cut)
     assert len(alarms) == len(changes)
     assert all(0 < alarm - change <= 400 for alarm, change in zip(alarms, changes, strict=True))
+
+
+def test_the_change_is_dated_to_its_epoch():
+    dates = []
+    for seed in range(20):
+        base, slices = with_shift(seed, 1.0, before=10, after=3)
+        dates += [verdict.change_epoch for verdict in verdicts(slices, base, stream=str(seed)) if verdict.alarm][:1]
+    assert sum(date == 10 for date in dates) >= 18
+
+
+def test_a_state_survives_its_codec():
+    base, slices = with_shift(2, 1.0, before=3, after=2)
+    state = begin_records("test", base)
+    for each in slices:
+        state, _ = update_records(state, each, POLICY, base)
+    assert decode(RecordState, encode(state)) == state

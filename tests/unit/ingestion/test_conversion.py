@@ -1,0 +1,92 @@
+"""What fits a type, and what does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingestion.conversion import convert, kind_of
+from shared.domain.contract import Kind
+from shared.domain.rows import ARROW_TYPES
+
+MISFIT = object()
+INF = float("inf")
+NAN = float("nan")
+DAY = datetime(2024, 2, 29, tzinfo=UTC)
+
+
+def converted(kind: Kind, values: pa.Array) -> list[Any]:
+    result = convert(values, ARROW_TYPES[kind])
+    misfits = np.zeros(len(values), bool) if result.misfits is None else result.misfits
+    assert result.values.type == ARROW_TYPES[kind]
+    return [MISFIT if lost else value for value, lost in zip(result.values.to_pylist(), misfits, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (Kind.NUMBER, ["1", " 2.5 ", "1e3", "-.5", "inf", "-Infinity"], [1.0, 2.5, 1000.0, -0.5, INF, -INF]),
+        (Kind.NUMBER, ["", "NaN", "NA", "null", "none", " "], [None] * 6),
+        (Kind.NUMBER, ["1", "abc", "0x10", "1,5", "1_0", "--1"], [1.0, *[MISFIT] * 5]),
+        (Kind.NUMBER, [1.5, NAN, INF, None], [1.5, None, INF, None]),
+        (Kind.NUMBER, [True, None], [MISFIT, None]),
+        (Kind.INTEGER, [1.0, 2.5, INF, NAN, 1e30], [1, MISFIT, MISFIT, None, MISFIT]),
+        (Kind.INTEGER, ["7", "7.0", "7.5", "", "x"], [7, 7, MISFIT, None, MISFIT]),
+        (Kind.INTEGER, ["9223372036854775807", "-9223372036854775808"], [2**63 - 1, -(2**63)]),
+        (Kind.INTEGER, ["9223372036854775808", "9007199254740993", "+-5"], [MISFIT, 2**53 + 1, MISFIT]),
+        (Kind.INTEGER, ["9" * 5000, "1"], [MISFIT, 1]),
+        (Kind.BOOLEAN, [0, 1, 2, None], [False, True, MISFIT, None]),
+        (Kind.BOOLEAN, [0.0, 1.0, NAN], [False, True, None]),
+        (Kind.BOOLEAN, ["true", "FALSE", "0", "1", "yes", ""], [True, False, False, True, MISFIT, None]),
+        (Kind.CATEGORY, [0, 1, None], ["0", "1", None]),
+        (Kind.CATEGORY, [1.0, 2.5, NAN], ["1", "2.5", None]),
+        (Kind.CATEGORY, [True, False], ["true", "false"]),
+        (Kind.CATEGORY, ["", " a "], ["", " a "]),
+        (Kind.CATEGORY, [[1], None], [MISFIT, None]),
+        (Kind.TIMESTAMP, ["2024-02-29", "2024-02-29T01:00:00+01:00", "2024-02-29T00:00:00.0000009Z"], [DAY] * 3),
+        (Kind.TIMESTAMP, ["2023-02-29", "soon", "", "99999999999999999"], [MISFIT, MISFIT, None, MISFIT]),
+        (Kind.TIMESTAMP, [1_709_164_800_000, None], [DAY, None]),
+        (Kind.TIMESTAMP, [1_709_164_800_000.0, INF, NAN], [DAY, MISFIT, None]),
+        (Kind.TIMESTAMP, [date(2024, 2, 29)], [DAY]),
+        (Kind.TIMESTAMP, [True], [MISFIT]),
+    ],
+)
+def test_values_and_misfits(kind: Kind, values: list[Any], expected: list[Any]) -> None:
+    assert converted(kind, pa.array(values)) == expected
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_wrappings_make_no_difference(kind: Kind) -> None:
+    plain = pa.array(["1", "0", None, "x"])
+    wrapped = [
+        plain.dictionary_encode(), plain.cast(pa.large_string()), plain.cast(pa.string_view()),
+        pa.chunked_array([plain.slice(0, 2), plain.slice(2)]), pa.array(["y", *plain.to_pylist()]).slice(1),
+    ]  # fmt: skip
+    assert all(converted(kind, each) == converted(kind, plain) for each in wrapped)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@given(values=st.lists(st.none() | st.text(max_size=12) | st.from_regex(r"[-+0-9.eTZ:]{1,25}", fullmatch=True)))
+def test_any_text_is_a_value_or_a_misfit_by_itself(kind: Kind, values: list[str | None]) -> None:
+    """A neighbour never changes what a value means: the fast way and the careful way agree."""
+    together = converted(kind, pa.array(values, pa.string()))
+    alone = [converted(kind, pa.array([value], pa.string()))[0] for value in values]
+    assert together == alone
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "2"], Kind.INTEGER), (["0", "1"], Kind.INTEGER), (["1", "2.5", None], Kind.NUMBER),
+        (["true", "false"], Kind.BOOLEAN), (["2024-02-29"], Kind.TIMESTAMP), (["a", "1"], Kind.CATEGORY),
+        ([None, None], Kind.CATEGORY), (["", "nan", "1"], Kind.INTEGER), ([1.5], Kind.NUMBER),
+    ],
+)  # fmt: skip
+def test_the_narrowest_kind_is_proposed(values: list[Any], kind: Kind) -> None:
+    assert kind_of(pa.array(values)) is kind

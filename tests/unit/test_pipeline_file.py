@@ -1,0 +1,107 @@
+"""The pipeline file: what people get wrong in it, and what they are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.domain.digest import digest
+from shared.domain.pipeline_file import (
+    PipelineFileError,
+    canonical_bytes,
+    decode_pipeline,
+    parse_pipeline,
+    pipeline_digest,
+    read_pipeline,
+)
+
+GOOD = """\
+name: shop
+contract:
+  features:
+    - {name: price, kind: number, minimum: 0}
+    - name: region
+      kind: category
+      allowed: [north, south]
+  label: {name: sold}
+"""
+
+
+def problems(text: str) -> tuple[str, ...]:
+    with pytest.raises(PipelineFileError) as told:
+        parse_pipeline(text)
+    assert all("\n" not in problem for problem in told.value.problems)
+    return told.value.problems
+
+
+def test_a_file_and_its_canonical_bytes_are_the_same_pipeline() -> None:
+    pipeline = parse_pipeline(GOOD)
+    assert decode_pipeline(canonical_bytes(pipeline)) == pipeline
+    assert pipeline_digest(pipeline) == digest(canonical_bytes(pipeline))
+
+
+def test_order_and_comments_make_no_version() -> None:
+    head, rest = GOOD.split("\n", 1)
+    assert pipeline_digest(parse_pipeline(rest + head + "  # the shop\n")) == pipeline_digest(parse_pipeline(GOOD))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + "epoch: 5\n", "line 9: epoch: is no known key; the nearest is 'drift.inputs.epoch'"),
+        (GOOD + "drift: {input: {}}\n", "line 9: drift.input: is no known key; the nearest is 'drift.inputs'"),
+        (
+            GOOD.replace("minimum", "minimun"),
+            "line 4: contract.features[0].minimun: is no known key; the nearest is 'contract.features[].minimum'",
+        ),
+        (GOOD + "window: ten\n", "line 9: window: should be a valid integer, unable to parse string as an integer; "
+         "it is 'ten'"),
+        (GOOD + "drift: 5\n", "line 9: drift: should be a mapping; it is 5"),
+        (GOOD + "lanes: 1\nlanes: 2\n", "line 10: lanes: is given twice; keep one"),
+        (GOOD + "drift: {inputs: {minimum_effect: .nan}}\n",
+         "line 9: drift.inputs.minimum_effect: has to be a finite number; leave the key out instead"),
+        (GOOD.replace("north", "0"), "line 7: contract.features[1].allowed[0]: has to be text; "
+         "YAML reads it as a number or a yes/no, so put it in quotes"),
+        (GOOD.replace("  label: {name: sold}\n", ""), "line 2: contract.label: is missing"),
+        (GOOD.replace("sold", "price"), "line 2: contract: the label 'price' is also a feature: "
+         "a model would read its own answer"),
+        (GOOD.replace("number", "numbr"), "line 4: contract.features[0].kind: should be 'number', 'integer', "
+         "'category', 'boolean' or 'timestamp'; it is 'numbr'"),
+        ("a: &a [*a]", "line 1: aliases ('*name') are not read; write the value out"),
+        ("", "is empty; it needs at least 'name' and 'contract'"),
+        ("- shop", "has to be a mapping that begins with 'name: …'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place_and_cure(text: str, told: str) -> None:
+    assert problems(text) == (told,)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("name: shop\n\tlanes: 1\n", "line 2, column 1: is not YAML: "),
+        ("name: [", "line 1, column 8: is not YAML: "),
+        ("name: !!python/object:os.system {}\n", "line 1, column 7: is not YAML: "),
+        ("name: \x00", "is not YAML: "),
+        ("[" * 5000 + "]" * 5000, "is not YAML: "),
+    ],
+)
+def test_sick_yaml_is_told_with_its_place(text: str, start: str) -> None:
+    (told,) = problems(text)
+    assert told.startswith(start)
+
+
+def test_all_problems_come_at_once() -> None:
+    assert len(problems(GOOD.replace("name: shop\n", "") + "lanes: 0\nspeed: 1\n")) == 3
+
+
+def test_a_file_that_cant_be_read_names_itself(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    with pytest.raises(PipelineFileError, match=r"shop\.yaml: can't be opened"):
+        read_pipeline(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(PipelineFileError, match=r"is not UTF-8 text \(byte 0\)"):
+        read_pipeline(path)
+    path.write_text(GOOD)
+    assert read_pipeline(path).name == "shop"
