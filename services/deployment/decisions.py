@@ -115,7 +115,7 @@ def _judge_trial(
     version = state.candidate(trial.challenger)
     if version is None:
         return
-    judgement = judge(dict(trial.slices), pipeline.promotion)
+    judgement = judge(dict(trial.slices), pipeline.promotion, state.dispersion.phi)
     if judgement.verdict == "better":
         yield from promote(state, version, "proven", judgement.reasons, trial.whole)
     elif judgement.verdict == "worse" or event.last_label >= trial.until:
@@ -126,8 +126,9 @@ def _judge_watch(
     state: DeploymentState, watch: Trial, event: EvaluationCompleted, pipeline: Pipeline
 ) -> Iterator[Event]:
     """The old champion is the challenger here: "better" brings it back."""
-    judgement = judge({"all": watch.whole}, pipeline.promotion)
-    regressed = judge({name: trial.swapped() for name, trial in watch.slices}, pipeline.promotion)
+    phi = state.dispersion.phi
+    judgement = judge({"all": watch.whole}, pipeline.promotion, phi)
+    regressed = judge({name: trial.swapped() for name, trial in watch.slices}, pipeline.promotion, phi)
     if judgement.verdict == "better" or regressed.verdict == "worse":
         reasons = judgement.reasons if judgement.verdict == "better" else regressed.reasons
         yield from roll_back(state, watch, "; ".join(reasons))

@@ -120,7 +120,7 @@ def _rejected(state: DeploymentState, event: CandidateRejected, _: Pipeline | No
 
 
 def _evaluated(state: DeploymentState, event: EvaluationCompleted, _: Pipeline | None) -> DeploymentState:
-    state = replace(state, label=max(state.label, event.last_label))
+    state = replace(state, label=max(state.label, event.last_label), dispersion=state.dispersion + event.dispersion)
     for name in ("trial", "watch"):
         trial: Trial | None = getattr(state, name)
         if trial is not None and trial.champion == event.champion and trial.challenger in event.pairs:

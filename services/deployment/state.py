@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shared.domain.dispersion import Dispersion
 from shared.domain.trials import Paired
 from shared.events.jobs import Jobs
 
@@ -70,6 +71,8 @@ class DeploymentState:
     awaiting: str | None = None
     episodes: tuple[Episode, ...] = ()
     jobs: Jobs = field(default_factory=Jobs)
+    dispersion: Dispersion = field(default_factory=Dispersion)
+    """Pooled over all evaluations."""
     causes: tuple[tuple[str, str], ...] = ()
     """(job, cause) of open jobs: whose episode ends if a job fails for good."""
     row: int = 0

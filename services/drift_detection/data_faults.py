@@ -17,7 +17,9 @@ def triage(
     state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy
 ) -> tuple[DriftState, tuple[Event, ...], bool]:
     """The state, what there is to say, and whether this epoch is sound enough for the drift test."""
-    found: dict[tuple[str, str], Fault] = {(fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)}
+    found: dict[tuple[str, str], Fault] = {
+        (fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)
+    }
     kept, said = [], list[Event]()
     for fault in state.faults:
         if found.pop((fault.kind, fault.column), None) is not None:

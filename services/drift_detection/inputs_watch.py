@@ -56,8 +56,7 @@ def _evidence(state: DriftState, verdict: InputVerdict, pipeline: Pipeline) -> E
         alarm=verdict.alarm,
         evidence=verdict.evidence * math.log(10),
         threshold=verdict.threshold * math.log(10),
-        # Labels trail rows; the labels of rows since the change are still to come, all of them at the latest.
-        since_label=min(state.label, max(0, state.label - (state.row - since_row))),
+        since_label=max(0, since_row - state.lost),
         since_row=since_row,
     )
 

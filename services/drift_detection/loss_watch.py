@@ -25,6 +25,7 @@ def step_slice(counted: PerformanceCounted, pipeline: Pipeline) -> Slice[Counted
     steps = pipeline.steps
     part = Counted(
         row=counted.row * pipeline.lanes,
+        joined=counted.joined_row * pipeline.lanes,
         label=steps.end(counted.first) * pipeline.lanes,
         serving=counted.serving,
         versions=tuple(sorted(counted.versions.items())),
@@ -39,6 +40,7 @@ def merge_steps(left: Counted, right: Counted) -> Counted:
     versions = merge_versions(dict(left.versions), dict(right.versions))
     return Counted(
         max(left.row, right.row),
+        max(left.joined, right.joined),
         left.label,
         right.serving,
         tuple(sorted(versions.items())),
@@ -48,7 +50,8 @@ def merge_steps(left: Counted, right: Counted) -> Counted:
 
 def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
     """Judge one closed step."""
-    state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label)
+    lost = max(0, step.joined - step.label)
+    state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label, lost=lost)
     evidence = None
     if step.serving is not None:
         judge = _plug_in if pipeline.drift.detector is not None else _sequential
@@ -56,9 +59,9 @@ def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
     said: tuple[Event, ...] = ()
     if evidence is not None:
         state, said = weigh(state, evidence)
-    closed = {episode.id for episode in state.episodes}
+    judged = [episode for episode in state.episodes if episode.origin != "inputs"]
     state, matured = mature(state, pipeline)
-    if closed != {episode.id for episode in state.episodes}:
+    if any(episode.detected and state.episode(episode.origin) is None for episode in judged):
         # The answer is on its way: whoever serves now is measured by its own next labels.
         state = replace(state, loss=begin(state.loss.version))
     return state, (*said, *matured)
@@ -94,7 +97,7 @@ def _sequential(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[D
         evidence=loss.evidence,
         threshold=threshold,
         since_label=loss.since,
-        since_row=max(0, state.row - (state.label - loss.since)),
+        since_row=loss.since + state.lost,
         loss_before=before,
         loss_after=dict(step.versions).get(step.serving or "", Quality()).mean_loss,
     )

@@ -8,16 +8,21 @@ from services.drift_detection.assembly import Assembly
 from services.drift_detection.inputs.blocks import BlockState
 from services.drift_detection.inputs.records import RecordState
 from services.drift_detection.inputs.verdict import FeatureEvidence
-from services.drift_detection.performance.detector import Dispersion, LossState
+from services.drift_detection.performance.detector import LossState
+from shared.domain.dispersion import Dispersion
 from shared.domain.profile import Profile
 from shared.domain.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One step of labelled rows: where the stream was, who served, and the served version's counts."""
+    """One step of labelled rows: where the stream was, who served, and the counts per version.
+
+    ``joined``: the received row that the labels had come to.
+    """
 
     row: int
+    joined: int
     label: int
     serving: str | None
     versions: tuple[tuple[str, Quality], ...]
@@ -57,6 +62,8 @@ class DriftState:
     pipeline: str
     row: int = 0
     label: int = 0
+    lost: int = 0
+    """Received rows that never got a label, so far: a row's label position is its row position less these."""
     generation: int = 0
     epochs: Assembly[Profile] = field(default_factory=Assembly)
     inputs: RecordState | BlockState | None = None

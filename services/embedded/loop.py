@@ -50,8 +50,9 @@ class Loop:
         self._runs: deque[Run] = deque()
         self._answers: dict[str, Answer] = {}
         groups = MemoryGroups(log) if persist else None
+        self._hosts = {core.name: self._host(core, groups) for core in cores}
         self._workers = {
-            core.name: Worker(core, log, self.read, self._host(core, groups), lane_topics=lane_topics) for core in cores
+            core.name: Worker(core, log, self.read, self._hosts[core.name], lane_topics=lane_topics) for core in cores
         }
         for worker in self._workers.values():
             worker.open()
@@ -90,7 +91,8 @@ class Loop:
 
     def _timer(self) -> bool:
         now = self._log.now()
-        return any(worker.tick(now) for worker in self._workers.values())
+        due = [(at, worker) for worker in self._workers.values() if (at := worker.wake_at()) is not None and at <= now]
+        return bool(due) and min(due, key=lambda entry: entry[0])[1].tick(now)
 
     def _job(self) -> bool:
         if not self._runs:
@@ -101,7 +103,7 @@ class Loop:
     def _host(self, core: Core[Any], groups: MemoryGroups | None) -> WorkerHost:
         if groups is None:
             return ProcessHost(core, self._log, self._runs.append, self._keep)
-        partitions = max(self._log.partitions(topic) for topic in core.reads)
+        partitions = max((self._log.partitions(topic) for topic in core.reads), default=1)
         self._log.create(snapshots_of(core), TopicSettings(partitions, compacted=True, max_message_bytes=64 << 20))
         return LogHost(
             core,

@@ -26,6 +26,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000, 253_402_300_799_999
 """Years 1 to 9999 in epoch milliseconds: beyond them an instant has no date."""
 
+TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Per second, by the names of Arrow's time units."""
+
 EXACT = 2.0**53
 """From here on floats skip whole numbers."""
 
@@ -57,10 +60,8 @@ def convert(values: pa.Array | pa.ChunkedArray, target: pa.DataType) -> Converte
 def kind_of(values: pa.Array | pa.ChunkedArray) -> Kind:
     """The narrowest kind that every value fits: what `init` proposes for a column. All-null columns are categories."""
     narrowest = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.TIMESTAMP)
-    filled = _plain(values).drop_null()
-    if not len(filled):
-        return Kind.CATEGORY
-    return next((kind for kind in narrowest if _is(filled, kind)), Kind.CATEGORY)
+    plain = _plain(values)
+    return next((kind for kind in narrowest if _is(plain, kind)), Kind.CATEGORY)
 
 
 def _is(values: pa.Array, kind: Kind) -> bool:
@@ -165,13 +166,23 @@ def _either(left: Mask | None, right: Mask | None) -> Mask | None:
     return left | right
 
 
+WRITABLE = (
+    pa.types.is_integer,
+    pa.types.is_boolean,
+    pa.types.is_timestamp,
+    pa.types.is_date,
+    pa.types.is_time,
+)
+"""Types whose values have one way to be written as text."""
+
+
 def _to_category(values: pa.Array) -> Converted:
     kind = values.type
     if pa.types.is_string(kind):
         return Converted(values)
     if pa.types.is_floating(kind):
         return Converted(_without_nan(values.cast(pa.float64())).cast(pa.string()))
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
+    if any(is_plain(kind) for is_plain in WRITABLE):
         return Converted(values.cast(pa.string()))
     return _nothing_fits(values, pa.string())
 
@@ -197,10 +208,21 @@ def _truth(texts: pa.Array) -> Converted:
 def _to_timestamp(values: pa.Array) -> Converted:
     kind, target = values.type, ARROW_TYPES[Kind.TIMESTAMP]
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return Converted(values.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False).cast(target))
+        return _instant_in_ticks(values.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else values)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _instant_in_milliseconds(values)
     return _instant_in_text(values) if pa.types.is_string(kind) else _nothing_fits(values, target)
+
+
+def _instant_in_ticks(values: pa.Array) -> Converted:
+    """By hand, because Arrow's own cast to finer ticks wraps around at its ends. A time without a zone is UTC."""
+    per_second = TICKS[values.type.unit]
+    ticks = np.asarray(values.cast(pa.int64()).fill_null(0).to_numpy(), dtype=np.int64)
+    fits = (ticks // per_second >= FIRST_INSTANT // 1000) & (ticks // per_second <= LAST_INSTANT // 1000)
+    kept = np.where(fits, ticks, 0)
+    instants = kept // (per_second // 10**6) if per_second > 10**6 else kept * (10**6 // per_second)
+    missing = _mask(values.is_null())
+    return Converted(pa.array(instants, mask=missing | ~fits).cast(ARROW_TYPES[Kind.TIMESTAMP]), ~fits & ~missing)
 
 
 def _instant_in_milliseconds(values: pa.Array) -> Converted:

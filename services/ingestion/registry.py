@@ -51,7 +51,7 @@ def read_rows(content_type: str, body: bytes, wanted: Collection[str]) -> RawRow
         raise
     except UnicodeDecodeError as error:
         raise UnreadableBody("not-utf-8", f"the body is not UTF-8 text from byte {error.start} on") from error
-    except (ValueError, TypeError, RecursionError, OSError, pa.ArrowException) as error:
+    except (ValueError, TypeError, RecursionError, OSError, EOFError, pa.ArrowException) as error:
         # The error's text may quote the data, so it goes no further than the chained exception.
         raise UnreadableBody("unreadable", f"the body can't be read as {media_type(content_type)}") from error
 

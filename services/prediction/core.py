@@ -154,6 +154,7 @@ def _count(
                 first=part.first,
                 last=part.last,
                 row=state.row,
+                joined_row=join.joined_row,
                 rows_from=join.rows_from if join.rows_from is not None else message.offset,
                 rows_offset=state.rows_offset,
                 labels_offset=state.labels_offset,

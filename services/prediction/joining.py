@@ -42,6 +42,11 @@ class Join:
         """Lowest log offset that holds one of the joined rows; None if nothing was joined."""
         return None if self.rows is None or not len(self.rows) else pc.min(self.rows[OFFSET]).as_py()
 
+    @property
+    def joined_row(self) -> int:
+        """Highest received position among the joined rows, plus one; 0 if nothing was joined."""
+        return 0 if self.rows is None or not len(self.rows) else pc.max(self.rows[POSITION]).as_py() + 1
+
 
 def add_predictions(waiting: Waiting, predictions: pa.Table, horizon: int) -> Join:
     """Newly predicted rows: some labels may be here already; rows before position ``horizon`` are given up."""

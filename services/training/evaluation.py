@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shared.domain.contract import Label
+from shared.domain.dispersion import Dispersion, dispersion_of
 from shared.domain.models import Model
 from shared.domain.quality import MILLION, bounded_losses
 from shared.domain.trials import Paired
@@ -34,6 +35,12 @@ def paired(challenger: NDArray[np.int64], champion: NDArray[np.int64]) -> Paired
         int(challenger.sum()),
         int(champion.sum()),
     )
+
+
+def scatter(losses: NDArray[np.int64], step: int) -> Dispersion:
+    """Overdispersion of a version's losses over whole steps of rows."""
+    whole = losses[: len(losses) // step * step].reshape(-1, step)
+    return dispersion_of((float(total) / MILLION, step) for total in whole.sum(axis=1))
 
 
 def paired_by_slice(

@@ -129,7 +129,7 @@ def _train(
 def _evaluate(
     job: Work, request: EvaluationRequested, token: int, pipeline: Pipeline, rows: pa.Table, services: JobServices
 ) -> EvaluationCompleted:
-    from services.training.evaluation import paired_by_slice, row_losses
+    from services.training.evaluation import paired_by_slice, row_losses, scatter
     from shared.domain.models import load_model
 
     scale = job.version(request.champion).loss_scale
@@ -149,6 +149,7 @@ def _evaluate(
         pairs={
             name: paired_by_slice(losses[name], losses[request.champion], rows, slices) for name in request.challengers
         },
+        dispersion=scatter(losses[request.champion], pipeline.steps.size),
     )
 
 

@@ -103,7 +103,7 @@ def _decoded(message: Message, plan: Plan) -> pa.RecordBatch:
     try:
         batch = decode_batch(message.value, plan.ingested)
         batch.validate(full=True)  # a forged offset would otherwise be read from memory that is not ours
-    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OSError, EOFError) as error:
         raise Poison(POISON, "the message is no record batch of the contract's schema") from error
     return batch
 

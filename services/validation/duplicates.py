@@ -32,6 +32,8 @@ def hashes_of(ids: pa.Array) -> Hashes:
     Differences of one running sum over the whole column give all of them, so no Python runs per id.  Part of stored
     states: never change it.
     """
+    if not len(ids):
+        return np.zeros(0, np.uint64)
     places = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
     start, stop = int(places[0]), int(places[-1])
     if start == stop:

@@ -37,12 +37,13 @@ class Paired:
         return Paired(self.n, self.losses, self.wins, self.champion_loss, self.challenger_loss)
 
 
-def log_evidence(wins: int, losses: int) -> float:
+def log_evidence(wins: float, losses: float) -> float:
     """Natural log of an e-value against "not better": the mean over q of (2q)^wins (2(1-q))^losses.
 
     Under the null a discordant pair is a win with chance at most 1/2 given the past, so this is a non-negative
     supermartingale starting at 1 and by Ville's inequality it ever reaches 20 with chance at most 1/20: it may be
-    looked at after every row (Ville 1939; Ramdas et al., "Game-theoretic statistics", 2023).
+    looked at after every row (Ville 1939; Ramdas et al., "Game-theoretic statistics", 2023). Counts divided by an
+    overdispersion need not be whole; with them the bound is calibrated, not proven.
     """
     terms = [wins * math.log(2 * q) + losses * math.log(2 * (1 - q)) for q in WIN_SHARES]
     top = max(terms)

@@ -25,6 +25,8 @@ class PerformanceCounted(Event):
     last: int
     row: int
     """Highest received position of the lane so far, plus one."""
+    joined_row: int
+    """Highest received position among these rows, plus one: where the labels have come to."""
     rows_from: int
     """Lowest offset of ``records.validated`` that holds one of these rows."""
     rows_offset: int

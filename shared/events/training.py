@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.domain.contract import Strict
+from shared.domain.dispersion import Dispersion
 from shared.domain.quality import Quality
 from shared.domain.trials import Paired
 from shared.events.base import Event
@@ -186,6 +187,8 @@ class TrainingCompleted(Event):
     parameters: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, str] = Field(default_factory=dict)
     holdout: dict[str, Quality] = Field(default_factory=dict)
+    importances: dict[str, float] = Field(default_factory=dict)
+    """Feature -> mean rise of the loss when its values are shuffled among the newest training rows."""
     measured_seconds: float = 0.0
 
 
@@ -203,6 +206,8 @@ class EvaluationCompleted(Event):
     last_label: int
     pairs: dict[str, dict[str, Paired]]
     """challenger -> slice -> counts."""
+    dispersion: Dispersion = Dispersion()
+    """Of the champion's losses from step to step: how much the pairs' evidence must be discounted."""
     measured_seconds: float = 0.0
 
 

@@ -25,7 +25,8 @@ class Grid:
     def window(self, row: int) -> int:
         """The window that a row belongs to, 0 to windows - 1."""
         span = max(self.last - self.first, 1)
-        return min(max((row - self.first - 1) * self.windows // span, 0), self.windows - 1)
+        nth = -(-(row - self.first) * self.windows // span)
+        return min(max(nth - 1, 0), self.windows - 1)
 
     def end(self, window: int) -> int:
         """The last row of a window."""

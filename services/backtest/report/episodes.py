@@ -16,11 +16,13 @@ from services.backtest.report.wording import (
     window_words,
 )
 from shared.domain.trials import Paired
-from shared.events.deployment import ApprovalAwaited, CandidatePromoted, TrialPended
+from shared.events.deployment import ApprovalAwaited, CandidatePromoted, EpisodeClosed, TrialPended
 from shared.events.drift_detection import DriftDetected
 from shared.events.training import EvaluationCompleted, ProbeCompleted, TrainingSuppressed
 
 MOST_EPISODES, MOST_LINES = 200, 40
+UNCHANGED = ("refused", "failed")
+"""Outcomes after which the old model still serves."""
 GLOSSARY = (
     "Wins and losses count the rows on which only one of two models was right. Odds say how strongly these counts "
     "speak for the challenger. Gain is what was won back against the old model, in errors (regression: bounded loss) "
@@ -55,7 +57,8 @@ def _episode(episode: Episode) -> Markup:
 
 
 def _gain_aside(episode: Episode) -> str:
-    return f" · gain {gain_words(episode.closed.gain)}" if episode.closed and episode.closed.gain else ""
+    closed = episode.closed
+    return f" · gain {gain_words(closed.gain)}" if closed and closed.gain and closed.outcome not in UNCHANGED else ""
 
 
 def _step(name: str, *children: Child) -> Markup:
@@ -175,10 +178,17 @@ def _comparison(challenger: str, champion: str, found: list[EvaluationCompleted]
     return [f"Compared on {rows}: ", names, f", {counts_words(counts)}."]
 
 
+def _worth(closed: EpisodeClosed) -> str:
+    """The episode's number; where nothing was promoted it is what a candidate promised, not what was won."""
+    if not closed.gain:
+        return ""
+    promised = "; a candidate promised" if closed.outcome in UNCHANGED else "; gain"
+    return f"{promised} {gain_words(closed.gain)}"
+
+
 def _outcome(episode: Episode) -> Markup:
     after = [element("p", {}, aftermath_words(event)) for event in episode.story.aftermath]
     if episode.closed is None:
         return _step("Outcome", after, element("p", {}, "Still open when the stream ended."))
-    worth = f"; gain {gain_words(episode.closed.gain)}" if episode.closed.gain else ""
-    words = f"{sentence(outcome_words(episode.outcome))} at row {whole(episode.closed.row)}{worth}."
+    words = f"{sentence(outcome_words(episode.outcome))} at row {whole(episode.closed.row)}{_worth(episode.closed)}."
     return _step("Outcome", after, element("p", {}, words))

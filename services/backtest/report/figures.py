@@ -33,9 +33,9 @@ def seconds(value: float) -> str:
     return f"{value // 60:,.0f}\u00a0min {value % 60:.0f}\u00a0s"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def counted(count: int, noun: str) -> str:
     """ "1 training", "4 trainings"."""
-    return f"{whole(count)} {noun if count == 1 else plural or noun + 's'}"
+    return f"{whole(count)} {noun if count == 1 else noun + 's'}"
 
 
 def odds(log_evidence: float) -> str:

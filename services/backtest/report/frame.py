@@ -61,7 +61,7 @@ class Frame:
 
 def wide_frame(last: int) -> Frame:
     """For screens and paper: labels stand beside the lines' ends."""
-    return Frame(width=1080, height=380, left=52, right=196, top=26, bottom=40, first=0, last=last)
+    return Frame(width=1080, height=380, left=52, right=224, top=26, bottom=40, first=0, last=last)
 
 
 def narrow_frame(last: int) -> Frame:

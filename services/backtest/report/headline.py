@@ -38,7 +38,7 @@ def support(result: BacktestResult) -> list[str]:
         return []
     rival = best(rivals(result), measure)
     cost = _cost(result, main, measure)
-    told = [f"{cost}; {_against(rival, measure)}." if rival else f"{cost}."]
+    told = [f"{cost}; {_against(rival, main, measure)}." if rival else f"{cost}."]
     if not left_alone(result) and not rival:
         told.append("No other policy that uses a model was run, so there is nothing to compare it with.")
     lazy = best([policy for policy in result.policies if trivial(policy)], measure)
@@ -61,8 +61,10 @@ def _none_beats(result: BacktestResult, alone: PolicyResult, measure: Measure) -
     return not any(measure.gain(policy.quality, alone.quality) > 0 for policy in others if policy.quality.n)
 
 
-def _against(rival: PolicyResult, measure: Measure) -> str:
-    return f"{phrase(rival.name)} took {whole(rival.retrainings)} and reached {_value(rival, measure)}"
+def _against(rival: PolicyResult, main: PolicyResult, measure: Measure) -> str:
+    better = measure.gain(rival.quality, main.quality) > 0 and not measure.same(rival.quality, main.quality)
+    verb = "did better with" if better else "reached"
+    return f"{phrase(rival.name)} took {whole(rival.retrainings)} and {verb} {_value(rival, measure)}"
 
 
 def _beaten_by_trivial(lazy: PolicyResult, measure: Measure) -> str:
@@ -119,7 +121,12 @@ def _avoided(main: PolicyResult, alone: PolicyResult, measure: Measure) -> tuple
 
 
 def _outcomes(closed: Counter[str]) -> str:
-    words = {"rolled-back": "rolled back", "superseded": "overtaken", "open": "still open"}
+    words = {
+        "refused": "kept the old model",
+        "rolled-back": "rolled back",
+        "superseded": "overtaken",
+        "open": "still open",
+    }
     return ", ".join(f"{count} {words.get(outcome, outcome)}" for outcome, count in closed.most_common())
 
 
@@ -150,6 +157,8 @@ def evidence_finding(told: Chronicle) -> str:
     }
     origins = Counter(episode.detected.origin for episode in told.episodes)
     parts = [f"{count} {words[origin]}" for origin, count in origins.most_common()]
+    if len(origins) == 1:
+        parts = [f"all {words[next(iter(origins))]}"]
     faded = f"; {counted(told.faded, 'suspicion')} faded without one" if told.faded else ""
     return f"{counted(len(told.episodes), 'alarm')}: {listed(parts)}{faded}"
 

@@ -14,7 +14,7 @@ BAR, STEP, HEAD = 16, 23, 20
 OUTCOMES = {
     "verified": "promoted and verified",
     "rolled-back": "promoted and rolled back",
-    "refused": "refused by the gate",
+    "refused": "kept the old model",
     "superseded": "overtaken by a newer model",
     "failed": "failed",
     "open": "still open at the end",

@@ -105,7 +105,7 @@ def _costs(result: BacktestResult) -> Markup:
     measure = measure_of(result.task)
     top = best(list(result.policies), measure)
     regret = f"Regret is {measure.regret_unit} against the best policy run ({top.name}). " if top else ""
-    terms = "Trainings do not count the first model, probes are throw-away fits."
+    terms = "Trainings do not count the first model; training time does, and holds the probes (throw-away fits)."
     note = f"{regret}{terms} ★ marks the best quality; leaving things alone is always cheapest."
     return _section("What it cost", cost_table(result), element("p", {"class": "note"}, note))
 

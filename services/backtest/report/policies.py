@@ -11,13 +11,11 @@ from services.backtest.result import BacktestResult, PolicyResult
 LEFT_ALONE = ("never", "static", "none")
 PHRASES = {
     "drift": "retraining on drift",
-    "growth": "retraining as the data grows",
+    "last-class": "repeating the last known label",
     "majority": "always guessing the commonest class",
-    "no-change": "repeating the last known label",
-    "last-label": "repeating the last known label",
     "mean": "always guessing the mean",
-    "median": "always guessing the median",
 } | dict.fromkeys(LEFT_ALONE, "leaving the model alone")
+DETECTOR = "detector:"
 EVERY = re.compile(r"^(?:every|periodic|schedule|scheduled|volume)\W*([\d_,]+)$")
 
 
@@ -55,6 +53,8 @@ def phrase(name: str) -> str:
     every = EVERY.match(name)
     if every:
         return f"retraining every {whole(int(re.sub(r'[^0-9]', '', every[1]) or 0))} rows"
+    if name.startswith(DETECTOR):
+        return f"retraining whenever {name.removeprefix(DETECTOR)} alarms"
     return PHRASES.get(name, f"the policy “{name}”")
 
 

@@ -155,7 +155,7 @@ def _end_labels(shown: Course, frame: Frame) -> list[Markup]:
 def _end_label(line: Line, x: float, y: float, place: float, frame: Frame) -> Markup:
     edge = frame.plot_right
     leader = {"class": f"leader c{line.style}", "points": f"{x:g},{y:g} {edge + 6:g},{place:g} {edge + 12:g},{place:g}"}
-    name = line.name if len(line.name) <= 16 else line.name[:15] + "…"
+    name = line.name if len(line.name) <= 22 else line.name[:21] + "…"
     value = element("tspan", {"class": "aside", "dx": 6}, line.whole_run)
     at = {"class": f"end t{line.style}", "x": edge + 16, "y": place + 4}
     return element("g", {}, element("polyline", leader), element("text", at, name, value))

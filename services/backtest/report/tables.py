@@ -26,8 +26,6 @@ class Column:
     value: Callable[[PolicyResult], float]
     text: Callable[[float], str]
     sign: int = 0
-    detail: bool = False
-    """Left out on narrow screens."""
 
 
 def table(heads: Sequence[Child], rows: Sequence[Child], caption: str = "", kind: str = "") -> Markup:

@@ -25,7 +25,8 @@ def timeline(result: BacktestResult, told: Chronicle) -> Markup:
     if main.evidence:
         finding = evidence_finding(told)
         note = (
-            "Evidence as a multiple of what an alarm needs, on a logarithmic scale. A new model starts its count anew."
+            "Evidence as a multiple of what an alarm needs, on a logarithmic scale; what lies beyond it is drawn at "
+            "its edge. A new model starts its count anew."
         )
         figures.append(
             _figure(

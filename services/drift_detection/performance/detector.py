@@ -7,9 +7,8 @@ loss k in n rows; for losses in [0, 1] exp(L) has mean at most 1 under the null.
 M <- (M + n) exp(L) counts the run length in labels, and the mean of M over the alternatives reaches A = "labels per
 false alarm" after A labels at the earliest in expectation (Shin, Ramdas & Rinaldo, "E-detectors", 2023).
 
-Autocorrelated errors make that optimistic.  So k and n are divided by the overdispersion phi, chi-square per degree
-of freedom of the steps' losses, pooled over versions (McCullagh & Nelder, "Generalized Linear Models", 1989, 4.5).
-With phi the promise is calibrated, not proven.
+Autocorrelated errors make that optimistic.  So k and n are divided by the overdispersion phi of the steps' losses,
+pooled over versions (`shared.domain.dispersion`).  With phi the promise is calibrated, not proven.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from shared.domain.dispersion import Dispersion, dispersion_of
 from shared.domain.quality import MILLION, Quality
 
 ALTERNATIVES = (0.05, 0.1, 0.2, 0.4, 0.7)
@@ -24,18 +24,6 @@ ALTERNATIVES = (0.05, 0.1, 0.2, 0.4, 0.7)
 CONFIDENCE = 0.9
 """Of the upper limit on the version's loss when new."""
 NEVER = -math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Dispersion:
-    """Pooled chi-square and degrees of freedom of steps' losses around their version's mean."""
-
-    chi_square: float = 0.0
-    freedom: int = 0
-
-    @property
-    def phi(self) -> float:
-        return max(1.0, self.chi_square / self.freedom) if self.freedom else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +89,11 @@ def _settle(
     loss, rows = sum(k for k, _ in steps), sum(n for _, n in steps)
     if rows < settle:
         return replace(state, steps=steps), dispersion
-    dispersion = _disperse(dispersion, steps, loss / rows)
+    dispersion = dispersion + dispersion_of(steps)
     bound = upper_limit(loss / dispersion.phi, rows / dispersion.phi)
     if state.bound is not None and state.bound <= bound:
         return replace(state, steps=(), settled=True), dispersion
     return replace(begin(state.version, bound), settled=True), dispersion
-
-
-def _disperse(dispersion: Dispersion, steps: tuple[tuple[float, int], ...], mean: float) -> Dispersion:
-    if not 0 < mean < 1:
-        return dispersion
-    chi_square = sum((k - n * mean) ** 2 / (n * mean * (1 - mean)) for k, n in steps)
-    return Dispersion(dispersion.chi_square + chi_square, dispersion.freedom + len(steps) - 1)
 
 
 def upper_limit(losses: float, rows: float) -> float:

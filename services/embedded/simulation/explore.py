@@ -10,6 +10,8 @@ from services.embedded.simulation.scenario import Scenario
 from services.embedded.simulation.tape import SeededTape, Tape
 from services.embedded.simulation.world import Violation, World
 
+BLOCKS = (128, 32, 8, 3, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -64,34 +66,32 @@ def one_deviation(scenario: Scenario) -> Iterator[Outcome]:
 
 
 def shrink(scenario: Scenario, found: Outcome, budget: int = 600) -> Outcome:
-    """A smaller tape on which the *same* checker objects: shorter, with more zeros, with smaller values."""
-    best, left = found, budget
-    while left > 0:
-        for candidate in _smaller(best.tape):
-            left -= 1
-            outcome = play(scenario, Tape(candidate))
-            if outcome.broken == found.broken and _weight(outcome.tape) < _weight(best.tape):
-                best = outcome
-                break
-            if left <= 0:
-                break
-        else:
-            break
+    """A smaller tape on which the *same* checker objects: fewer deviations, then smaller ones.
+
+    Blocks of choices are set to 0, large blocks first, then single values are lowered, until a round changes nothing.
+    """
+    best, changed = found, True
+    while changed and budget > 0:
+        changed = False
+        for size in (*BLOCKS, 0):
+            at = 0
+            while at < len(best.tape) and budget > 0:
+                candidate = _lowered(best.tape, at, size)
+                at += max(size, 1)
+                if candidate == best.tape:
+                    continue
+                budget -= 1
+                outcome = play(scenario, Tape(candidate))
+                if outcome.broken == found.broken and _weight(outcome.tape) < _weight(best.tape):
+                    best, changed = outcome, True
     return best
 
 
-def _smaller(tape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    length = len(tape)
-    for cut in (length // 2, length * 3 // 4, length * 7 // 8):
-        yield tuple(tape[:cut])
-    for size in (32, 8, 2):
-        for at in range(0, length, size):
-            if any(tape[at : at + size]):
-                yield (*tape[:at], *[0] * len(tape[at : at + size]), *tape[at + size :])
-    for at, value in enumerate(tape):
-        if value:
-            yield (*tape[:at], 0, *tape[at + 1 :])
-            yield (*tape[:at], value - 1, *tape[at + 1 :])
+def _lowered(tape: tuple[int, ...], at: int, size: int) -> tuple[int, ...]:
+    """A block set to 0; with size 0, one value set to 1."""
+    if not size:
+        return (*tape[:at], min(tape[at], 1), *tape[at + 1 :])
+    return (*tape[:at], *(0 for _ in tape[at : at + size]), *tape[at + size :])
 
 
 def _weight(tape: Sequence[int]) -> tuple[int, int]:

@@ -70,9 +70,7 @@ class Unread:
 
     def __call__(self, history: History) -> Iterator[Message]:
         for partition in range(history.log.partitions(self._topic)):
-            offset = self._next.get(partition, history.log.start_offset(self._topic, partition))
-            if offset >= history.log.end_offset(self._topic, partition):
-                continue
-            for message in history.after(self._topic, partition, offset):
-                self._next[partition] = message.offset + 1
-                yield message
+            first, end = self._next.get(partition, 0), history.log.end_offset(self._topic, partition)
+            if first < end:
+                self._next[partition] = end
+                yield from history.after(self._topic, partition, first)

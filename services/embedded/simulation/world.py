@@ -126,7 +126,8 @@ class World:
         name, act = actors[self.tape.pick(len(actors))]
         self._turns[name] = self._turn
         moved = act()
-        self._check()
+        if moved:
+            self._check()
         return moved
 
     def _actors(self) -> list[Actor]:

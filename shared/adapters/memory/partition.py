@@ -44,7 +44,7 @@ class Partition:
     @property
     def stable(self) -> int:
         """Everything below is decided. One open transaction holds back all messages behind it, its own or not."""
-        return min(self._open.values(), default=self.end)
+        return min(self._open.values()) if self._open else self.end
 
     def append(self, message: Message) -> None:
         self._records.append(message)

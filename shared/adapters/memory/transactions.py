@@ -97,17 +97,15 @@ class Coordinator:
 
     def end(self, who: Incarnation, commit: bool) -> None:
         """Decides. The caller has its answer before any reader can see it."""
-        entry = self._open(who)
-        entry.phase = "committing" if commit else "aborting"
-        if not self.deferred:
-            self.settle(who.name)
+        self._open(who)
+        self._decide(who.name, "committing" if commit else "aborting")
 
     def expire(self) -> None:
         """Aborts what was left open for too long; its producer, should it still live, is fenced."""
-        for entry in self._names.values():
+        for name, entry in self._names.items():
             if entry.phase == "open" and self._log.now() - entry.began > TIMEOUT:
                 entry.epoch += 1
-                entry.phase = "aborting"
+                self._decide(name, "aborting")
 
     def undecided(self, group: str, place: Place) -> bool:
         """Whether an unfinished transaction may still move this offset."""
@@ -138,6 +136,11 @@ class Coordinator:
             self.committed.update(entry.offsets)
         entry.offsets.clear()
         entry.phase = "empty"
+
+    def _decide(self, name: str, phase: Phase) -> None:
+        self._names[name].phase = phase
+        if not self.deferred:
+            self.settle(name)
 
     def _open(self, who: Incarnation) -> Transactional:
         entry = self._checked(who)

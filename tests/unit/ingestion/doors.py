@@ -9,8 +9,8 @@ import orjson
 import pyarrow as pa
 
 from services.ingestion.core import Ingestion
+from shared.domain import digest as digests
 from shared.domain.contract import Contract, Feature, Kind, Label
-from shared.domain.digest import digest
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import canonical_bytes
 from shared.domain.rows import decode_batch, ingested_schema
@@ -40,11 +40,12 @@ class Shelf:
         self.blobs: dict[str, bytes] = {}
 
     def put(self, data: bytes) -> str:
-        self.blobs[digest(data)] = data
-        return digest(data)
+        name = digests.digest(data)
+        self.blobs[name] = data
+        return name
 
-    def read(self, name: str, decode: Callable[[bytes], Value]) -> Value:
-        return decode(self.blobs[name])
+    def read(self, digest: str, decode: Callable[[bytes], Value]) -> Value:
+        return decode(self.blobs[digest])
 
 
 class Door:

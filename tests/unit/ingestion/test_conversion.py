@@ -90,3 +90,39 @@ def test_any_text_is_a_value_or_a_misfit_by_itself(kind: Kind, values: list[str 
 )  # fmt: skip
 def test_the_narrowest_kind_is_proposed(values: list[Any], kind: Kind) -> None:
     assert kind_of(pa.array(values)) is kind
+
+
+TICKS = [
+    pa.array([1, None, 2**62], pa.timestamp(unit, zone)) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC")
+]
+STRANGE = [
+    *TICKS,
+    pa.array([1, None, 2**31 - 1], pa.date32()),
+    pa.array([1, None], pa.time32("s")),
+    pa.array([1, None], pa.duration("ns")),
+    pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+    pa.array([np.float16(1.5), None]),
+    pa.array([10**60], pa.decimal256(70, 2)),
+    pa.array([b"x", None]),
+    pa.array([b"x", None], pa.binary_view()),
+    pa.array([{"a": 1}, None]),
+    pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())),
+    pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([1.0, None])),
+    pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]),
+    pa.DictionaryArray.from_arrays(pa.array([0, None, 0]), pa.array([1.5, None])),
+    pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16], pa.binary(16))),
+    pa.array([], pa.int64()),
+]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("values", STRANGE, ids=lambda values: str(values.type))
+def test_no_arrow_type_is_too_strange(kind: Kind, values: pa.Array) -> None:
+    """What a Parquet file or an Arrow stream may bring: values or misfits, never an error, and real dates only."""
+    assert len(converted(kind, values)) == len(values)
+    assert kind_of(values) in Kind
+
+
+def test_an_instant_beyond_the_calendar_is_a_misfit_in_every_unit() -> None:
+    found = [converted(Kind.TIMESTAMP, values)[2] for values in TICKS]
+    assert found == [*[MISFIT] * 6, *[datetime(2116, 2, 20, 23, 53, 38, 427387, UTC)] * 2]

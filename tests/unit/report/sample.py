@@ -56,7 +56,7 @@ def level(name: str, share: float) -> float:
         return 0.9 - 0.25 * math.exp(-since * 55) * (drops > 0)
     if name.startswith("every"):
         return 0.88 - 0.28 * math.exp(-since * 16) * (drops > 0)
-    return {"never": 0.89 - 0.13 * drops, "majority": 0.27, "no-change": 0.31}.get(name, 0.8)
+    return {"never": 0.89 - 0.13 * drops, "majority": 0.27, "last-class": 0.31}.get(name, 0.8)
 
 
 def curve(name: str, initial: int, records: int, slices: int, *, regression: bool = False) -> tuple[QualityPoint, ...]:
@@ -88,8 +88,8 @@ def policy(name: str, initial: int, records: int, slices: int = 400, *, regressi
     loss = sum(point.quality.loss for point in points)
     mean = sum(point.quality.absolute for point in points) / n / MILLION
     counts = error(n, mean) if regression else scaled(quality(1000, 1 - loss / n / MILLION, 3), n)
-    fits = {"drift": 4, "every-1000": 9, "growth": 3}.get(name, 0)
-    trained = name not in ("majority", "no-change")
+    fits = {"drift": 4, "every:1000": 9, "detector:adwin": 3}.get(name, 0)
+    trained = name not in ("majority", "last-class")
     return PolicyResult(
         name, counts, fits, fits - (fits > 3), int(fits > 3), int(name == "drift"),
         tuple(range(1000, 1000 + 900 * fits, 900)) if name == "drift" else (),
@@ -107,7 +107,7 @@ def scaled(counts: Quality, n: int) -> Quality:
 def typical(records: int = 20_000, *, slices: int = 400, regression: bool = False) -> BacktestResult:
     """Five policies, ten episodes with every outcome, two faults, three known changes."""
     initial = records // 20
-    names = ("majority", "no-change", "never", "every-1000", "drift", "growth")
+    names = ("majority", "last-class", "never", "every:1000", "drift", "detector:adwin")
     run = {name: policy(name, initial, records, slices, regression=regression) for name in names}
     events = ledger(records)
     alarms = tuple(event.row for event in events if isinstance(event, DriftDetected))
@@ -173,7 +173,7 @@ def hostile() -> BacktestResult:
     events = ledger(20_000, 3, (HOSTILE, "plain"))
     noisy = tuple(soiled(event) for event in events)
     policies = tuple(
-        replace(p, name=HOSTILE if p.name == "growth" else p.name, ledger=noisy if p.name == "drift" else (),
+        replace(p, name=HOSTILE if p.name == "detector:adwin" else p.name, ledger=noisy if p.name == "drift" else (),
                 quality=quality(400, 0.7, classes=(HOSTILE, "b", "c")))
         for p in result.policies
     )  # fmt: skip

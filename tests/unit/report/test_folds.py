@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from services.backtest.report.others import other_trainings
 from services.backtest.report.stories import chronicle
 from services.backtest.result import EvidencePoint, QualityPoint
 from shared.domain.quality import MILLION, Quality
+from shared.events.deployment import EpisodeClosed
 from shared.events.training import EvaluationCompleted, TrainingSuppressed
 from tests.unit.report import ledger as made
 
@@ -22,12 +24,22 @@ RECORDS = 20_000
 LEDGER = made.ledger(RECORDS)
 
 
+class Text(HTMLParser):
+    """What a browser would show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
 def text_of(html: str) -> str:
-    found: list[str] = []
-    parser = HTMLParser()
-    parser.handle_data = found.append  # type: ignore[method-assign]
+    parser = Text()
     parser.feed(html)
-    return "".join(found)
+    parser.close()
+    return "".join(parser.found)
 
 
 @given(st.text(), st.text())
@@ -110,7 +122,7 @@ def test_a_row_lies_in_the_window_that_holds_it(first: int, span: int, windows: 
     on = Grid(first, first + span, windows)
     for row in (first + 1, first + span // 2 + 1, first + span):
         window = on.window(min(row, on.last))
-        assert 0 <= window < windows
+        assert on.start(window) < min(row, on.last) <= on.end(window)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-9, 9)), min_size=1, max_size=2000))
@@ -125,7 +137,7 @@ def test_thinning_keeps_the_highest_evidence(values: list[float | None]) -> None
 def test_labels_never_lie_over_each_other_and_keep_their_order(places: list[float]) -> None:
     moved = apart(places, 17, 0, 300)
     heights = sorted(moved)
-    assert all(lower - upper >= 17 - 1e-6 for upper, lower in zip(heights, heights[1:], strict=False))
+    assert all(lower - upper >= 17 - 1e-6 for upper, lower in pairwise(heights))
     order = sorted(range(len(places)), key=places.__getitem__)
     assert [moved[index] for index in order] == heights
 
@@ -142,3 +154,11 @@ def test_values_outside_the_frame_are_drawn_at_its_edge() -> None:
     assert frame.y(float("-inf")) == frame.plot_bottom
     assert frame.y(99) == frame.top
     assert frame.x(2000) == frame.plot_right
+
+
+def test_a_gain_that_nobody_won_is_called_a_promise() -> None:
+    refused = next(event for event in LEDGER if isinstance(event, EpisodeClosed) and event.outcome == "refused")
+    others = [event for event in LEDGER if event is not refused]
+    words = text_of(joined(episode_list(chronicle([*others, refused.model_copy(update={"gain": 0.0177})], RECORDS))))
+    assert "a candidate promised +17.7 per 1,000 rows" in words
+    assert "gain +17.7" not in words
