@@ -21,6 +21,8 @@ Source = Callable[[int], Iterator[pa.RecordBatch]]
 """Rows per batch -> the stream's batches, from its beginning."""
 Progress = Callable[[int], None]
 """Called with the number of rows replayed so far."""
+Observer = Callable[[Tally], None]
+"""Looks at what was said so far, after every batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class Replay:
         return self.pipeline.window
 
 
-def replay(what: Replay, policy: str, blobs: Blobs, progress: Progress) -> PolicyResult:
+def replay(
+    what: Replay, policy: str, blobs: Blobs, progress: Progress, observer: Observer | None = None
+) -> PolicyResult:
     """Runs one policy over the whole stream."""
     started = perf_counter()
     pipeline = _delayed(under_policy(policy, what.pipeline), what.label_delay)
@@ -50,6 +54,8 @@ def replay(what: Replay, policy: str, blobs: Blobs, progress: Progress) -> Polic
         pending.add(batch, system.records(batch), rows)
         tally.look(system, rows)
         progress(rows)
+        if observer is not None:
+            observer(tally)
     _finish(system, pending, tally, rows)
     return tally.result(perf_counter() - started)
 

@@ -44,6 +44,15 @@ class Tally:
         if row >= self._next:
             self._point(system, row)
 
+    def latest(self, labels: int) -> Quality:
+        """Quality over the last ``labels`` labelled rows, or some more: a point of the curve counts whole."""
+        found = self._open
+        for point in reversed(self._curve):
+            if found.n >= labels:
+                break
+            found = found + point.quality
+        return found
+
     def result(self, seconds: float) -> PolicyResult:
         if self._open.n:
             last = self._curve[-1].row if self._curve else 0

@@ -19,14 +19,18 @@ def derive_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE, json.dumps([str(part) for part in parts], separators=(",", ":"))))
 
 
-class Event(BaseModel):
+class Part(BaseModel):
+    """A piece of an event. Unknown fields are ignored here too, or one new field inside would stop every old reader."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Event(Part):
     """Something that happened to a pipeline. Unknown fields are ignored, so that old readers read new events.
 
     Subclasses name their wire type and the fields that make two of them the same fact; the event's id is derived
     from those, so a repeated append (crash, replay) carries the same id and every fold counts it once.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
     identity: ClassVar[tuple[str, ...]]

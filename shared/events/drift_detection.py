@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from shared.domain.contract import Strict
-from shared.events.base import Event
+from shared.events.base import Event, Part
 
 Origin = Literal["inputs", "performance", "detector"]
 
 
-class FeatureDrift(Strict):
+class FeatureDrift(Part):
     """How much one feature moved, and which way. Effect sizes compare the epoch with the training rows."""
 
     name: str

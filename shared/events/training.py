@@ -6,17 +6,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.domain.contract import Strict
 from shared.domain.dispersion import Dispersion
 from shared.domain.quality import Quality
 from shared.domain.trials import Paired
-from shared.events.base import Event
+from shared.events.base import Event, Part
 
 Trigger = Literal["bootstrap", "drift", "inputs", "check", "growth", "schedule", "volume", "request"]
 Window = Literal["past-and-present", "present-only", "last"]
 
 
-class LaneRange(Strict):
+class LaneRange(Part):
     """One lane's part of a `DataRange`; offsets are half-open.
 
     ``labelled`` is the label position of the first labelled row that the offsets hold: messages may hold rows from
@@ -33,7 +32,7 @@ class LaneRange(Strict):
     labelled: int
 
 
-class DataRange(Strict):
+class DataRange(Part):
     """Rows frozen at the request, so that a second attempt trains on the same ones.
 
     Labelled rows [first_label, last_label) in label order, over all lanes.

@@ -23,7 +23,10 @@ from shared.runtime.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``owner.attribute`` is replaced, and what ``also`` lists. ``caught_by``: beginnings of the names of checkers that may object first."""
+    """``owner.attribute`` is replaced, and what ``also`` lists.
+
+    ``caught_by``: beginnings of the names of the checkers that should object.
+    """
 
     name: str
     owner: Any

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.embedded.simulation.__main__ import main
 from services.embedded.simulation.explore import one_deviation, play, seeds, shrink, trimmed
-from services.embedded.simulation.scenario import Scenario
 from services.embedded.simulation.tape import SeededTape, Tape
 from services.embedded.simulation.toy import scenario
 from services.embedded.simulation.wires import Crash
@@ -70,30 +70,29 @@ def test_a_planted_bug_is_caught_by_the_checker_that_should(mutant: Mutant) -> N
         assert any(verdict.startswith(mutant.caught_by) for verdict in verdicts)
 
 
-def test_a_checker_that_looks_away_is_noticed() -> None:
-    """The mutant of the checkers: without them even the worst bug passes."""
-    blind = _without_checkers(scenario())
-    with MUTANTS[0].planted():
-        broken = {outcome.broken for _, outcome in seeds(blind, 60)}
-    assert not any(name.startswith("exactly-once") for name in broken)
-
-
 def test_shrinking_keeps_the_verdict_and_loses_choices() -> None:
     with MUTANTS[0].planted():
         found = next(outcome for _, outcome in seeds(scenario(), 200) if outcome.broken.startswith("exactly"))
         small = shrink(scenario(), found, budget=200)
         again = play(scenario(), Tape(trimmed(small.tape)))
     assert again.broken == small.broken == found.broken
-    assert sum(map(bool, small.tape)) <= sum(map(bool, found.tape)) / 3
+    assert sum(map(bool, small.tape)) <= sum(map(bool, found.tape)) / 2
     assert "tape: " in small.report()
 
 
 def test_a_crash_passes_every_handler_of_exceptions() -> None:
-    with pytest.raises(Crash):
-        try:
-            raise Crash
-        except Exception:  # noqa: BLE001 - that it does not get here is the point
-            pytest.fail("a crashed process went on")
+    assert not issubclass(Crash, Exception)
+
+
+def test_the_command_reports_success_and_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "3"]) == 0
+    assert "3 seeds from 0, nothing broken" in capsys.readouterr().out
+    with MUTANTS[0].planted():
+        assert main(["--seeds", "100"]) == 1
+        said = capsys.readouterr().out
+        tape = said.split("tape: ")[1].split()[0]
+        assert main(["--tape", tape]) == 1
+    assert main(["--tape", tape]) == 0
 
 
 def test_a_job_that_dies_is_claimed_again() -> None:
@@ -108,22 +107,10 @@ def test_a_job_that_dies_is_claimed_again() -> None:
 def test_a_run_that_cannot_rest_says_why() -> None:
     world = World(scenario(), Tape())
     world.log.coordinator.producer("stranger").begin()
-    with pytest.raises(Exception, match="transactions left open: .*stranger"):
+    with pytest.raises(Exception, match=r"transactions left open: .*stranger"):
         _without_timeouts(world).run()
 
 
 def _without_timeouts(world: World) -> World:
     world.log.coordinator.expire = lambda: None  # type: ignore[method-assign]
     return world
-
-
-def _without_checkers(original: Scenario) -> Scenario:
-    return Scenario(
-        original.name,
-        original.topics,
-        original.stages,
-        original.inputs,
-        checkers=tuple,
-        lane_topics=original.lane_topics,
-        jobs=original.jobs,
-    )

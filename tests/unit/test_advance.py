@@ -157,4 +157,4 @@ def test_partitions_never_change() -> None:
     assert [partition_of(name, 0, 12) for name in ("electricity", "p", "")] == PINNED
 
 
-PINNED = [0, 0, 0]
+PINNED = [9, 1, 0]

@@ -71,9 +71,10 @@ def test_a_crash_while_storing_leaves_nothing_or_all(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as during, pytest.raises(KeyboardInterrupt):
-        during.setattr(os, call, crash)
+    monkeypatch.setattr(os, call, crash)
+    with pytest.raises(KeyboardInterrupt):
         blobs.put(b"model")
+    monkeypatch.undo()
     assert not blobs.contains(sha256(b"model").hexdigest())
     assert blobs.get(blobs.put(b"model")) == b"model"
 

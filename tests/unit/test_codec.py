@@ -53,7 +53,9 @@ def test_a_state_comes_back_equal_and_encodes_alike(state: Whole) -> None:
 @given(st.floats())
 def test_floats_come_back_to_the_last_bit(number: float) -> None:
     back = decode(Part, encode(Part("", number, b""))).share
-    assert math.isnan(back) if math.isnan(number) else (back, math.copysign(1, back)) == (number, math.copysign(1, number))
+    assert (
+        math.isnan(back) if math.isnan(number) else (back, math.copysign(1, back)) == (number, math.copysign(1, number))
+    )
 
 
 def test_a_generic_wrapper_keeps_the_state_inside() -> None:

@@ -67,9 +67,7 @@ class Bench:
             self.log.create(topic, TopicSettings(self.partitions, compacted=topic == "serving"))
 
     def loop(self, *cores: Core[Any], persist: bool = False, jobs: Any = None) -> Loop:
-        return Loop(
-            cores, self.log, self.blobs, jobs or self.ran, persist=persist, lane_topics=LANE_TOPICS
-        )
+        return Loop(cores, self.log, self.blobs, jobs or self.ran, persist=persist, lane_topics=LANE_TOPICS)
 
     def ran(self, run: Run, services: JobServices) -> None:
         self.runs.append(run.job)
@@ -212,7 +210,11 @@ def test_timers_of_all_cores_fire_by_due_time(bench: Bench) -> None:
 
 def test_jobs_run_in_order_when_everything_else_rests(bench: Bench) -> None:
     starts = Diary(does=lambda _, item: (Run(name_of(item), 0, b""),))
-    loop = bench.loop(starts, jobs=lambda run, _: bench.runs.append(f"{run.job} after {len(seen(loop, 0)) - 1}"))
+
+    def job(run: Run, _: JobServices) -> None:
+        bench.runs.append(f"{run.job} after {len(seen(loop, 0)) - 1}")
+
+    loop: Loop = bench.loop(starts, jobs=job)
     for value in (b"a", b"b"):
         bench.send("rows", value, lane=0)
     loop.drain()

@@ -18,28 +18,29 @@ SCENARIOS = ("services.embedded.simulation.toy:scenario",)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if every checker held on every run."""
     options = _parser().parse_args(arguments)
-    return max(_explore(_load(name)(), options) for name in options.scenario or SCENARIOS)
+    return max(_explore(name, options) for name in options.scenario or SCENARIOS)
 
 
-def _explore(scenario: Scenario, options: argparse.Namespace) -> int:
+def _explore(name: str, options: argparse.Namespace) -> int:
+    scenario = _load(name)()
     if options.tape is not None:
         outcome = play(scenario, Tape([int(value) for value in options.tape.split(",") if value]))
         print(outcome.report(last=10_000))
         return int(bool(outcome.broken))
     for seed, outcome in seeds(scenario, options.seeds, options.first):
         if outcome.broken:
-            return _failed(scenario, f"seed {seed}", outcome)
+            return _failed(name, scenario, f"seed {seed}", outcome)
     for number, outcome in enumerate(one_deviation(scenario) if options.exhaustive else ()):
         if outcome.broken:
-            return _failed(scenario, f"deviation {number}", outcome)
+            return _failed(name, scenario, f"deviation {number}", outcome)
     print(f"{scenario.name}: {options.seeds} seeds from {options.first}, nothing broken")
     return 0
 
 
-def _failed(scenario: Scenario, which: str, outcome: Outcome) -> int:
+def _failed(name: str, scenario: Scenario, which: str, outcome: Outcome) -> int:
     print(f"{scenario.name}: {which} breaks {outcome.broken}; its tape, made smaller:")
     print(shrink(scenario, outcome).report())
-    print(f"replay: python -m services.embedded.simulation --scenario {scenario.name} --tape TAPE")
+    print(f"replay: python -m services.embedded.simulation --scenario {name} --tape TAPE")
     return 1
 
 

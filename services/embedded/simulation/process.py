@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from services.embedded.simulation.scenario import Stage
@@ -62,10 +63,10 @@ class Process:
         lane_topics = self._world.scenario.lane_topics
         self.worker = Worker(core, log, read, host, lane_topics=lane_topics, batch=self._world.batch)
 
-    def _live(self, turn: object) -> bool:
+    def _live(self, turn: Callable[[], bool]) -> bool:
         self.busy = True
         try:
-            return bool(turn())  # type: ignore[operator]
+            return turn()
         except Crash:
             self.alive = False
         except LogError as error:
