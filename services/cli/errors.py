@@ -26,6 +26,7 @@ def in_one_line(error: BaseException) -> str:
 
 def _families() -> tuple[type[BaseException], ...]:
     from services.backtest.policies import PolicyError
+    from services.backtest.comparison import NoModelError
     from services.drift_detection.detectors import DetectorError
     from services.embedded.inference import InferenceError
     from services.ingestion.raw import UnreadableBody
@@ -37,5 +38,5 @@ def _families() -> tuple[type[BaseException], ...]:
 
     return (
         PipelineFileError, DataError, EstimatorError, PolicyError, DetectorError, InferenceError, UnreadableBody,
-        UntrustedModelError, BlobDamaged, BlobMissing,
+        UntrustedModelError, BlobDamaged, BlobMissing, NoModelError,
     )  # fmt: skip

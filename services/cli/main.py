@@ -18,18 +18,17 @@ UsageError = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     name="driftloop",
     help="Keeps models on data streams right: from a detected drift to a verified promotion, by itself.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for module in (init, backtest, demo, run, status, timeline, explain, reproduce, doctor):
-    app.command()(module.command)
+    app.command(name=module.__name__.rpartition(".")[2])(module.command)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit code is 0, 1 where the answer is "no", or 2 for a user's mistake."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         return int(app(given, standalone_mode=False, obj=given, prog_name="driftloop") or 0)
     except UsageError as error:

@@ -28,6 +28,10 @@ from shared.events.topics import COMMANDS, LEDGER, SERVING
 from shared.runtime.core import Append, Input, Message, Read, Step, Unit
 
 
+UNSERVED = ("harmless", "refused", "failed")
+"""Outcomes that leave the champion as it was."""
+
+
 class Deployment:
     """The core."""
 
@@ -113,7 +117,7 @@ def _ends_unserved(before: DeploymentState, event: Event) -> bool:
     return (
         known
         and isinstance(event, EpisodeClosed)
-        and event.outcome in ("refused", "failed")
+        and event.outcome in UNSERVED
         and before.champion is not None
     )
 

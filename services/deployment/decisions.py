@@ -20,6 +20,7 @@ from shared.events.deployment import (
     Rule,
     TrialPended,
 )
+from shared.events.drift_detection import DriftCleared
 from shared.events.training import EvaluationCompleted, JobFailed, TrainingCompleted, TrainingSuppressed
 
 
@@ -178,7 +179,13 @@ def _refuse(
 
 
 def _on_suppressed(state: DeploymentState, event: TrainingSuppressed, _: Pipeline) -> Iterator[Event]:
-    yield from _close(state, event.cause, "refused", event.gain, None)
+    outcome = "harmless" if event.trigger == "inputs" else "refused"
+    yield from _close(state, event.cause, outcome, event.gain, None)
+
+
+def _on_cleared(state: DeploymentState, event: DriftCleared, _: Pipeline) -> Iterator[Event]:
+    if any(episode.id == event.episode for episode in state.episodes):
+        yield _closed(state, event.episode, "superseded", 0.0, None)
 
 
 def _on_failed(state: DeploymentState, event: JobFailed, _: Pipeline) -> Iterator[Event]:
@@ -190,15 +197,19 @@ def _on_failed(state: DeploymentState, event: JobFailed, _: Pipeline) -> Iterato
 def _close(state: DeploymentState, cause: str, outcome: Any, number: float, version: str | None) -> Iterator[Event]:
     """An episode ends once its last stage has matured; other causes (growth, schedule) are no episodes."""
     if any(episode.id == cause and episode.final for episode in state.episodes):
-        yield EpisodeClosed(
-            pipeline=state.pipeline,
-            episode=cause,
-            outcome=outcome,
-            gain=number,
-            version=version,
-            row=state.row,
-            label=state.label,
-        )
+        yield _closed(state, cause, outcome, number, version)
+
+
+def _closed(state: DeploymentState, episode: str, outcome: Any, number: float, version: str | None) -> Event:
+    return EpisodeClosed(
+        pipeline=state.pipeline,
+        episode=episode,
+        outcome=outcome,
+        gain=number,
+        version=version,
+        row=state.row,
+        label=state.label,
+    )
 
 
 DECISIONS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline], Iterator[Event]]] = {
@@ -206,4 +217,5 @@ DECISIONS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline], Iterator
     EvaluationCompleted: _on_evaluated,
     TrainingSuppressed: _on_suppressed,
     JobFailed: _on_failed,
+    DriftCleared: _on_cleared,
 }

@@ -14,9 +14,12 @@ from shared.events.drift_detection import DataFaultCleared, DataFaultFound
 
 
 def triage(
-    state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy
+    state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy, margin: int
 ) -> tuple[DriftState, tuple[Event, ...], bool]:
-    """The state, what there is to say, and whether this epoch is sound enough for the drift test."""
+    """The state, what there is to say, and whether this epoch is sound enough for the drift test.
+
+    ``margin``: a lane's rows per epoch.
+    """
     found: dict[tuple[str, str], Fault] = {
         (fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)
     }
@@ -25,7 +28,7 @@ def triage(
         if found.pop((fault.kind, fault.column), None) is not None:
             kept.append(replace(fault, clean=0, last=epoch.last))
         elif fault.clean + 1 >= policy.clean_epochs:
-            said.append(cleared(state, fault, f"{policy.clean_epochs} clean epochs"))
+            said.append(cleared(state, fault, margin, f"{policy.clean_epochs} clean epochs"))
         else:
             kept.append(replace(fault, clean=fault.clean + 1))
     for new in found.values():
@@ -36,9 +39,15 @@ def triage(
     return replace(state, faults=tuple(kept)), tuple(said), sound
 
 
-def cleared(state: DriftState, fault: OpenFault, by: str) -> Event:
+def cleared(state: DriftState, fault: OpenFault, margin: int, by: str) -> Event:
+    """The rows to leave out: the bad epochs and one on each side, for a fault begins and ends within an epoch."""
     return DataFaultCleared(
-        pipeline=state.pipeline, fault=fault.id, column=fault.column, first=fault.first, last=fault.last, by=by
+        pipeline=state.pipeline,
+        fault=fault.id,
+        column=fault.column,
+        first=max(0, fault.first - margin),
+        last=fault.last + margin,
+        by=by,
     )
 
 

@@ -42,9 +42,9 @@ Said = tuple[DriftState, tuple[Event, ...]]
 
 
 def weigh(state: DriftState, evidence: Evidence) -> Said:
-    """Open, raise or clear the origin's episode, as the evidence asks."""
+    """Open, raise or clear the origin's episode, as the evidence asks. One drift is one episode: the loss's."""
     episode = state.episode(evidence.origin)
-    if episode is not None and episode.detected:
+    if (episode is not None and episode.detected) or (evidence.origin == "inputs" and _loss_drifts(state)):
         return state, ()
     said: list[Event] = []
     if episode is None and (evidence.alarm or evidence.evidence >= SUSPECT * evidence.threshold):
@@ -55,10 +55,23 @@ def weigh(state: DriftState, evidence: Evidence) -> Said:
         return state, ()
     if evidence.alarm:
         episode = replace(episode, detected=True, since_label=evidence.since_label)
-        said.append(_detected(state, episode, evidence))
+        state, joined = _join_inputs(state, episode)
+        said += [*joined, _detected(state, episode, evidence)]
     elif evidence.evidence < CLEAR * evidence.threshold:
         return _without(state, episode), (_cleared(state, episode, "the evidence faded"),)
     return _with(state, episode), tuple(said)
+
+
+def _loss_drifts(state: DriftState) -> bool:
+    return any(episode.detected and episode.origin != "inputs" for episode in state.episodes)
+
+
+def _join_inputs(state: DriftState, episode: OpenEpisode) -> tuple[DriftState, list[Event]]:
+    """The inputs had moved already; now the loss does: the loss's episode answers for both."""
+    inputs = state.episode("inputs")
+    if episode.origin == "inputs" or inputs is None:
+        return state, []
+    return _without(state, inputs), [_cleared(state, inputs, f"the loss drifted too: see episode {episode.id}")]
 
 
 def mature(state: DriftState, pipeline: Pipeline) -> Said:

@@ -32,7 +32,9 @@ def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: 
     """Judge one closed epoch."""
     baseline = replace(read(baseline_digest, decode_baseline), generation=epoch.generation)
     state = replace(state, row=max(state.row, epoch.last * pipeline.lanes))
-    state, said, sound = triage(state, epoch, baseline, pipeline.drift.faults)
+    state, said, sound = triage(
+        state, epoch, baseline, pipeline.drift.faults, pipeline.drift.inputs.epoch // pipeline.lanes
+    )
     if not sound or state.silent:
         return state, said
     policy = pipeline.drift.inputs

@@ -39,6 +39,7 @@ class PredictionState:
     model: str | None = None
     generation: int = 0
     loss_scale: float = 1.0
+    ledger_offset: int = -1
     row: int = 0
     label: int = 0
     rows_offset: int = 0
@@ -71,9 +72,12 @@ class Prediction:
 
 
 def serve(state: PredictionState, serving: ServingChanged) -> PredictionState:
-    """From the next message on."""
+    """From the next message on. An older word than the last one changes nothing."""
+    if serving.ledger_offset <= state.ledger_offset:
+        return state
     return replace(
         state,
+        ledger_offset=serving.ledger_offset,
         file=serving.file,
         version=serving.version,
         model=serving.model,

@@ -12,7 +12,7 @@ def held_back(state: TrainingState, pipeline: Pipeline) -> str | None:
     if state.paused:
         return "the pipeline is paused: `resume` it to train again"
     if state.faults:
-        return f"a data fault is open ({state.faults[0]}): nothing is learnt from broken data"
+        return f"a data fault is open ({state.faults[0][1]}): nothing is learnt from broken data"
     if state.label < policy.minimum_labels:
         return f"{state.label} labelled rows are fewer than minimum_labels ({policy.minimum_labels})"
     if policy.cooldown and state.history and state.label < state.history[-1] + policy.cooldown:

@@ -162,10 +162,6 @@ def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, o
     policy = pipeline.retraining
     if state.champion is None:
         return (suppression(state, event.episode, "drift", event.stage, "no version serves yet"),)
-    if origin == "inputs" and any(change.origin != "inputs" for change in state.changes):
-        return (
-            suppression(state, event.episode, "inputs", event.stage, "the open drift of the loss is answered instead"),
-        )
     wanted = policy.on_inputs == "check" if origin == "inputs" else policy.on_drift
     return () if wanted else (suppression(state, event.episode, "drift", event.stage, "the policy only watches"),)
 

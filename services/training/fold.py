@@ -20,7 +20,7 @@ from shared.events.deployment import (
     PromotionVerified,
     TrialPended,
 )
-from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftDetected
+from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftCleared, DriftDetected
 from shared.events.training import (
     EvaluationCompleted,
     EvaluationRequested,
@@ -72,6 +72,10 @@ def _detected(state: TrainingState, event: DriftDetected, _: Pipeline | None) ->
     if state.change(event.episode) is not None:
         return state
     return replace(state, changes=(*state.changes, Change(event.episode, event.origin, event.since_label)))
+
+
+def _cleared(state: TrainingState, event: DriftCleared, _: Pipeline | None) -> TrainingState:
+    return replace(state, changes=tuple(c for c in state.changes if c.episode != event.episode))
 
 
 def _training(state: TrainingState, event: TrainingRequested, pipeline: Pipeline | None) -> TrainingState:
@@ -145,11 +149,13 @@ def _rolled_back(state: TrainingState, event: PromotionRolledBack, _: Pipeline |
 
 
 def _fault(state: TrainingState, event: DataFaultFound, _: Pipeline | None) -> TrainingState:
-    return state if event.fault in state.faults else replace(state, faults=(*state.faults, event.fault))
+    if event.fault in dict(state.faults):
+        return state
+    return replace(state, faults=(*state.faults, (event.fault, f"{event.kind} of {event.column or 'the stream'}")))
 
 
 def _fault_cleared(state: TrainingState, event: DataFaultCleared, _: Pipeline | None) -> TrainingState:
-    faults = tuple(fault for fault in state.faults if fault != event.fault)
+    faults = tuple(fault for fault in state.faults if fault[0] != event.fault)
     stretch = (event.first, event.last)
     excluded = state.excluded if stretch in state.excluded else (*state.excluded, stretch)[-HISTORY_KEPT:]
     return replace(state, faults=faults, excluded=excluded)
@@ -160,6 +166,7 @@ FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], Trainin
     PipelinePaused: _paused,
     PipelineResumed: _resumed,
     DriftDetected: _detected,
+    DriftCleared: _cleared,
     DataFaultFound: _fault,
     DataFaultCleared: _fault_cleared,
     TrainingRequested: _training,

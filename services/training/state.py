@@ -68,7 +68,8 @@ class TrainingState:
     next_volume: int | None = None
     history: tuple[int, ...] = ()
     """Labelled rows at the latest trainings: what cooldown and budget count."""
-    faults: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+    """Open data faults: (id, what is wrong, in words)."""
     excluded: tuple[tuple[int, int], ...] = ()
     comparison: Comparison | None = None
 

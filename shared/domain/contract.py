@@ -72,6 +72,14 @@ class Contract(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"feature {twice[0]!r} is declared twice")
+        reserved = sorted(name for name in names if name.startswith("_"))
+        if reserved:
+            raise ValueError(
+                f"feature {reserved[0]!r}: names that begin with '_' are Driftloop's own; rename the column"
+            )
+        declared = [f for f in self.features if f.name == self.event_time]
+        if declared and declared[0].kind is not Kind.TIMESTAMP:
+            raise ValueError(f"event_time {self.event_time!r} is a feature of another kind than 'timestamp'")
         if self.label.name in names:
             raise ValueError(f"the label {self.label.name!r} is also a feature: a model would read its own answer")
         return self

@@ -62,7 +62,5 @@ def _part(column: Column, values: pa.Array) -> Matrix:
 
 
 def _frequent(values: pa.ChunkedArray) -> tuple[str, ...]:
-    counts = sorted(
-        ((-c["counts"], c["values"]) for c in pc.value_counts(values).to_pylist() if c["values"] is not None)
-    )
+    counts = sorted((-c["counts"], c["values"]) for c in pc.value_counts(values).to_pylist() if c["values"] is not None)
     return tuple(value for _, value in counts[:ONE_HOT_LIMIT])

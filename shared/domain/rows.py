@@ -31,9 +31,11 @@ def label_type(contract: Contract) -> pa.DataType:
 
 
 def ingested_schema(contract: Contract) -> pa.Schema:
-    """``_id``, the features in the contract's order, and the label where it arrives inline."""
+    """``_id``, the features in the contract's order, the event time where it's none of them, the inline label."""
     fields = [pa.field(ID, pa.string())]
     fields += [pa.field(feature.name, ARROW_TYPES[feature.kind]) for feature in contract.features]
+    if contract.event_time is not None and all(f.name != contract.event_time for f in contract.features):
+        fields.append(pa.field(contract.event_time, ARROW_TYPES[Kind.TIMESTAMP]))
     if contract.label.arrives == "inline":
         fields.append(pa.field(contract.label.name, label_type(contract)))
     return pa.schema(fields)

@@ -138,13 +138,17 @@ class PromotionRolledBack(Event):
 
 
 class EpisodeClosed(Event):
-    """The end of an episode, with a number: loss won back per labelled row against the old champion."""
+    """The end of an episode, with a number: loss won back per labelled row against the old champion.
+
+    ``harmless``: the inputs moved, and no fresh model would have done better. ``refused``: a candidate or its training
+    was stopped. ``superseded``: a later promotion came before the verdict.
+    """
 
     type: ClassVar[str] = "driftloop.deployment.episode-closed.v1"
     identity: ClassVar[tuple[str, ...]] = ("episode",)
 
     episode: str
-    outcome: Literal["verified", "rolled-back", "superseded", "refused", "failed"]
+    outcome: Literal["verified", "rolled-back", "superseded", "harmless", "refused", "failed"]
     gain: float
     version: str | None
     row: int

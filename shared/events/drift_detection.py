@@ -13,7 +13,8 @@ Origin = Literal["inputs", "performance", "detector"]
 
 
 class FeatureDrift(Part):
-    """How much one feature moved, and which way. Effect sizes compare the epoch with the training rows."""
+    """How much one feature moved, and which way. Effect sizes compare the epoch with the training rows;
+    ``log_evidence`` is a power of ten."""
 
     name: str
     log_evidence: float
@@ -41,7 +42,7 @@ class DriftSuspected(Event):
 
 
 class DriftDetected(Event):
-    """Evidence reached its threshold. ``since_*`` is where the change is estimated to have begun."""
+    """Evidence reached its threshold (both as powers of ten). ``since_*``: where the change seems to have begun."""
 
     type: ClassVar[str] = "driftloop.drift.detected.v1"
     identity: ClassVar[tuple[str, ...]] = ("episode",)

@@ -102,7 +102,7 @@ class Worker:
 
     def tick(self, now: int) -> bool:
         """Fires the timer that is due for longest; False when none is due."""
-        due = min(self._timers(), default=None)
+        due = min(self._timers(), key=_due_first, default=None)
         if due is None or due[0] > now:
             return False
         self._advance([(due[1], Tick(due[2], now))], {})
@@ -154,6 +154,11 @@ class Worker:
 
     def _timers(self) -> Iterator[tuple[int, Unit, str]]:
         return ((at, unit, name) for unit, timers in self._waiting.items() for name, at in timers.items())
+
+
+def _due_first(timer: tuple[int, Unit, str]) -> tuple[int, str, int, str]:
+    at, unit, name = timer
+    return at, unit.pipeline, -1 if unit.lane is None else unit.lane, name
 
 
 def unit_of(core: Core[Any], message: Message) -> Unit:

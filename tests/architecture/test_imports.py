@@ -63,7 +63,7 @@ def broken(tree: Path, contracts: Iterable[str]) -> set[str]:
 
 
 def kept(tree: Path, contract: str) -> bool:
-    linter = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo", "--contract", contract]
+    linter = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo", "--contract", contract]
     done = subprocess.run(linter, cwd=tree, env={"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
     assert "Contracts:" in done.stdout, done.stdout + done.stderr
     return done.returncode == 0

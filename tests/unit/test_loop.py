@@ -179,6 +179,22 @@ def test_timers_fire_in_log_time_once(bench: Bench) -> None:
     assert loop.wake_at() is None
 
 
+def test_timers_due_at_once_fire_in_the_order_of_their_units(bench: Bench) -> None:
+    def does(_: Unit | None, item: Input) -> tuple[Effect, ...]:
+        if isinstance(item, Tick):
+            return (Append("ledger", Unit("p"), item.name.encode()),)
+        assert isinstance(item, Message)
+        return (Wake(f"{item.key} {item.headers['lane']}", 500),)
+
+    loop = bench.loop(Diary(does=does))
+    for pipeline, lane in (("q", 1), ("p", 1), ("q", 0), ("p", 0)):
+        bench.send("rows", b"a", lane=lane, pipeline=pipeline)
+    loop.drain()
+    bench.now = 500
+    loop.drain()
+    assert bench.said("ledger") == [b"p 0", b"p 1", b"q 0", b"q 1"]
+
+
 def test_asking_again_moves_the_timer(bench: Bench) -> None:
     wake = Diary(does=lambda _, item: (Wake("check", int(item.value)),) if isinstance(item, Message) else ())
     loop = bench.loop(wake)

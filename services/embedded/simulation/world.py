@@ -21,6 +21,8 @@ from shared.runtime.ports import LogError, Place
 
 JUMPS = (10, 1_000, TIMEOUT + 1, 90_000)
 """How far the clock may move in one turn (ms): the fair one first, then past every time-out there is."""
+LATE = (25, 0, 60, 120)
+"""Turns for which the network may hold a request back: long enough to meet its sender's next transaction."""
 NESTED = 2
 """Processes that hang at once, at most."""
 PATIENCE = 2_000
@@ -74,7 +76,9 @@ class World:
 
     def delay(self, label: str, request: Callable[[], object]) -> None:
         """The network keeps a copy of the request and delivers it when it likes."""
-        self._network[f"late {self._turn} {label}"] = request
+        name = f"late {self._turn} {label}"
+        self._network[name] = request
+        self._turns[name] = self._turn + LATE[self.tape.pick(len(LATE))]
 
     def expire(self, process: Process) -> None:
         """The group no longer waits for this member."""

@@ -1,0 +1,155 @@
+"""``driftloop demo``: the whole loop on a simulated plant, live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.live import Scene, Stage, event_line, stage
+
+if TYPE_CHECKING:
+    from services.backtest.replay import Replay
+    from services.backtest.result import BacktestResult, PolicyResult
+    from services.backtest.tally import Tally
+    from services.embedded.plant import Plant
+
+RECENT = 500
+"""Labelled rows that "accuracy of late" looks back."""
+NEVER, DRIFT = "never", "drift"
+
+
+def command(
+    context: typer.Context,
+    rows: Annotated[int, typer.Option(min=2000, help="Records to simulate.")] = 12_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another plant, and other models.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the report, the ledger, the blobs.")] = Path("driftloop-demo"),
+) -> None:
+    """Watch a bottling plant drift, and Driftloop answer: detection, retraining, promotion, verification."""
+    from services.backtest.replay import Replay
+    from services.embedded.plant import Plant
+    from shared.domain.pipeline_file import parse_pipeline
+
+    plant = Plant(seed, rows)
+    pipeline = parse_pipeline(plant.pipeline_yaml(), "plant.yaml").model_copy(update={"seed": seed})
+    what = Replay(pipeline, plant.batches, plant.label_delay)
+    out.mkdir(parents=True, exist_ok=True)
+    print(f"A bottling plant: will the laboratory pass this crate? {rows:,} crates, labels {plant.label_delay} late.")
+    with stage() as shown:
+        results = _both(what, plant, shown, out)
+    _tell(_result(what, plant, results, context.obj), out)
+
+
+def _both(what: Replay, plant: Plant, shown: Stage, out: Path) -> tuple[PolicyResult, PolicyResult]:
+    """The model left alone first, quickly, so that its accuracy can stand beside the other's row by row."""
+    from services.backtest.comparison import compare
+
+    alone = _Watch(NEVER, plant.rows, shown)
+    never = compare(what, NEVER, alone.progress, observer=alone.look)
+    watched = _Watch(DRIFT, plant.rows, shown, beside=alone.quality_at, events=True)
+    drift = compare(what, DRIFT, watched.progress, keep=out / "blobs", observer=watched.look)
+    return drift, never
+
+
+class _Watch:
+    """Turns a run's progress into scenes and sentences."""
+
+    def __init__(
+        self, name: str, total: int, shown: Stage, beside: Callable[[int], str] | None = None, events: bool = False
+    ) -> None:
+        from services.cli.words import Narrator
+
+        self._scene = Scene(name, total=total)
+        self._shown = shown
+        self._beside = beside
+        self._narrator = Narrator() if events else None
+        self._told = 0
+        self._started = perf_counter()
+        self._history: list[tuple[int, str]] = []
+
+    def progress(self, rows: int) -> None:
+        self._scene.rows = rows
+        self._scene.seconds = perf_counter() - self._started
+
+    def look(self, tally: Tally) -> None:
+        scene = self._scene
+        scene.quality[scene.name] = _accuracy(tally)
+        self._history.append((scene.rows, scene.quality[scene.name]))
+        if self._beside:
+            scene.quality[NEVER] = self._beside(scene.rows)
+        self._narrate(tally)
+        self._shown.show(scene)
+
+    def quality_at(self, row: int) -> str:
+        """What the accuracy of late was at that row; the runs cut the stream alike, but one may end earlier."""
+        place = min(len(self._history) - 1, next((i for i, (r, _) in enumerate(self._history) if r >= row), 0))
+        return self._history[place][1]
+
+    def _narrate(self, tally: Tally) -> None:
+        from services.cli.words import brief
+        from shared.events.deployment import CandidatePromoted, PromotionRolledBack
+
+        fresh, self._told = tally.ledger[self._told :], len(tally.ledger)
+        for event in fresh:
+            if isinstance(event, CandidatePromoted | PromotionRolledBack):
+                version = event.version if isinstance(event, CandidatePromoted) else event.to
+                self._scene.champion = f"{brief(version)} (generation {event.generation})"
+        if self._narrator:
+            for told in self._narrator.tell(fresh):
+                if not told.routine:
+                    self._shown.happened(told.row, told.words)
+
+
+def _accuracy(tally: Tally) -> str:
+    latest = tally.latest(RECENT)
+    return f"{100 * (1 - latest.mean_loss):.1f} %" if latest.n else "–"
+
+
+def _result(
+    what: Replay, plant: Plant, results: tuple[PolicyResult, ...], arguments: list[str] | None
+) -> BacktestResult:
+    import shlex
+
+    from services.backtest.result import BacktestResult
+
+    return BacktestResult(
+        data="bottling plant (simulated)",
+        records=plant.rows,
+        initial=what.initial,
+        label_delay=plant.label_delay,
+        seed=plant.seed,
+        task="classification",
+        policies=results,
+        settings=plant.pipeline_yaml(),
+        truth=tuple((change.first_row, change.last_row, change.says) for change in plant.truth()),
+        command=shlex.join(["driftloop", *(arguments or ())]),
+    )
+
+
+def _tell(result: BacktestResult, out: Path) -> None:
+    from services.cli.outcome import LEDGER, conclusion, print_table, write
+    from services.cli.words import Narrator
+
+    report = write(result, out)
+    (out / "pipeline.yaml").write_text(result.settings, "utf-8")
+    (out / LEDGER).write_text(_own_ledger(result), "utf-8")
+    print("\nWhat really happened:")
+    for first, _, says in result.truth:
+        print(f"  {event_line(first, says)}")
+    print("\nWhat Driftloop did about it:")
+    for told in Narrator().tell(result.policies[0].ledger):
+        if not told.routine:
+            print(f"  {event_line(told.row, told.words)}")
+    print()
+    print_table(result)
+    print(f"\n{conclusion(result)}\n\nLook closer: driftloop timeline {out}; driftloop explain VERSION {out}")
+    print(f"Report: {report}")
+
+
+def _own_ledger(result: BacktestResult) -> str:
+    from services.backtest.ledger_dump import dump
+
+    return "".join(dump(result.policies[0].ledger))
