@@ -1,4 +1,4 @@
-"""One stream under several policies: each with blobs of its own, none of which outlive it unless somebody keeps them."""
+"""One stream under several policies, each with blobs of its own, which outlive it only if somebody keeps them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.backtest.last_class import last_class
-from services.backtest.policies import LAST_CLASS, under_policy
+from services.backtest.policies import KNOWN, LAST_CLASS, PolicyError, under_policy
 from services.backtest.replay import Observer, Progress, Replay, replay
 from shared.adapters.files import FileBlobs
 from shared.events.training import JobFailed, TrainingCompleted
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from services.backtest.result import PolicyResult
     from shared.domain.pipeline import Pipeline
-
-DEFAULT_POLICIES = "never,every:W,drift,last-class"
 
 
 class NoModelError(ValueError):
@@ -34,6 +32,8 @@ def policy_names(listed: str, pipeline: Pipeline) -> tuple[str, ...]:
     """
     names = [name.strip() for name in listed.split(",") if name.strip()]
     names = [f"every:{pipeline.window}" if name == "every:W" else name for name in names]
+    if not names:
+        raise PolicyError(f"no policy is named; known: {KNOWN}")
     for name in names:
         if name != LAST_CLASS:
             under_policy(name, pipeline)
@@ -66,11 +66,11 @@ def _blobs(keep: Path | None) -> Iterator[Path]:
 
 
 def _why(result: PolicyResult, pipeline: Pipeline) -> str:
-    reason = _last_reason(result.ledger)
+    reason = _first_reason(result.ledger)
     if reason is None:
         return f"no model could be trained: fewer than {pipeline.window:,} rows kept the contract and had a label"
     return f"no model could be trained on the first {pipeline.window:,} labelled rows: {reason}"
 
 
-def _last_reason(ledger: Iterable[object]) -> str | None:
-    return next((event.reason for event in reversed([*ledger]) if isinstance(event, JobFailed)), None)
+def _first_reason(ledger: Iterable[object]) -> str | None:
+    return next((event.reason for event in ledger if isinstance(event, JobFailed)), None)

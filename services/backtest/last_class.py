@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from services.backtest.policies import LAST_CLASS
@@ -74,9 +74,9 @@ def _scale(labels: NDArray[Any], task: str) -> float:
 
 
 def _curve(labels: NDArray[Any], said: NDArray[Any], initial: int, scale: float) -> list[QualityPoint]:
-    edges = np.unique(np.linspace(initial, len(labels), POINTS + 1).astype(int)) if len(labels) > initial else []
-    pairs = zip(edges[:-1], edges[1:], strict=True)
-    return [QualityPoint(int(last), _quality(labels[first:last], said[first:last], scale)) for first, last in pairs]
+    edges = np.unique(np.linspace(initial, max(initial, len(labels)), POINTS + 1).astype(int)).tolist()
+    slices = pairwise(edges)
+    return [QualityPoint(last, _quality(labels[first:last], said[first:last], scale)) for first, last in slices]
 
 
 def _quality(labels: NDArray[Any], said: NDArray[Any], scale: float) -> Quality:

@@ -12,7 +12,7 @@ def is_mistake(error: BaseException) -> bool:
 
     The families are imported here, not above: whoever raised one has imported it already, and ``--help`` needs none.
     """
-    return isinstance(error, UserError) or isinstance(error, _families())
+    return isinstance(error, (UserError, *_families()))
 
 
 def in_one_line(error: BaseException) -> str:
@@ -25,8 +25,8 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _families() -> tuple[type[BaseException], ...]:
-    from services.backtest.policies import PolicyError
     from services.backtest.comparison import NoModelError
+    from services.backtest.policies import PolicyError
     from services.drift_detection.detectors import DetectorError
     from services.embedded.inference import InferenceError
     from services.ingestion.raw import UnreadableBody

@@ -12,7 +12,7 @@ from services.cli.errors import in_one_line, is_mistake
 
 MISTAKE = 2
 INTERRUPTED = 130
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a command line that it can't read."""
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.deployment.decisions import decide, promote, roll_back
-from services.deployment.fold import fold, is_valid
+from services.deployment.fold import counts, fold, is_valid
 from services.deployment.state import DeploymentState, Trial
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
@@ -26,7 +26,6 @@ from shared.events.deployment import (
 from shared.events.envelope import from_message, to_append
 from shared.events.topics import COMMANDS, LEDGER, SERVING
 from shared.runtime.core import Append, Input, Message, Read, Step, Unit
-
 
 UNSERVED = ("harmless", "refused", "failed")
 """Outcomes that leave the champion as it was."""
@@ -58,7 +57,8 @@ def _on_ledger(
 ) -> Step[DeploymentState]:
     before = state
     state = fold(state, event, message.offset, message.timestamp, pipeline)
-    effects = [_append(e, message) for e in (decide(state, event, pipeline) if pipeline else ())]
+    said = decide(state, event, pipeline) if pipeline and counts(before, event) else ()
+    effects = [_append(e, message) for e in said]
     if _changes_serving(before, state, event):
         state = _refused_generation(before, state, event)
         effects.append(_serving(state, message))
@@ -108,18 +108,13 @@ def _changes_serving(before: DeploymentState, after: DeploymentState, event: Eve
         return is_valid(before, event)
     if isinstance(event, PromotionRolledBack):
         return before.champion != after.champion
-    return isinstance(event, PipelineApplied) or _ends_unserved(before, event)
+    return (isinstance(event, PipelineApplied) and before != after) or _ends_unserved(before, event)
 
 
 def _ends_unserved(before: DeploymentState, event: Event) -> bool:
     """An open episode that ends without a new champion: its baseline starts anew, or it would alarm for ever."""
     known = isinstance(event, EpisodeClosed) and any(e.id == event.episode for e in before.episodes)
-    return (
-        known
-        and isinstance(event, EpisodeClosed)
-        and event.outcome in UNSERVED
-        and before.champion is not None
-    )
+    return known and isinstance(event, EpisodeClosed) and event.outcome in UNSERVED and before.champion is not None
 
 
 def _refused_generation(before: DeploymentState, after: DeploymentState, event: Event) -> DeploymentState:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.deployment.gate import gain, judge
-from services.deployment.state import DeploymentState, Trial, Version
+from services.deployment.state import RENEWING, DeploymentState, Trial, Version
 from shared.domain.pipeline import Pipeline
 from shared.domain.trials import Paired
 from shared.events.base import Event
@@ -34,7 +34,8 @@ def decide(state: DeploymentState, event: Event, pipeline: Pipeline) -> Iterator
 def promote(
     state: DeploymentState, version: Version, rule: Rule, reasons: tuple[str, ...], trial: Paired | None = None
 ) -> Iterator[Event]:
-    """The promotion, and the end of an earlier episode whose watch it cuts short."""
+    """The promotion, and the ends of a watch that it cuts short and of candidates that it overtakes."""
+    yield from _overtake(state, version.id)
     if state.watch is not None and state.watch.cause != version.cause:
         yield from _close(state, state.watch.cause, "superseded", -gain(state.watch.whole), state.watch.champion)
     yield CandidatePromoted(
@@ -47,12 +48,31 @@ def promote(
         reasons=reasons,
         trial=trial,
         # Bins follow the training rows: a candidate for a drift learnt other inputs than the old bins describe.
-        generation=state.generation + (state.champion is None or version.trigger in ("drift", "inputs")),
+        generation=state.generation + (state.champion is None or version.trigger in RENEWING),
         row=state.row,
         label=state.label,
     )
     if rule == "unconditional":
         yield from _close(state, version.cause, "verified", 0.0, version.id)
+
+
+def _overtake(state: DeploymentState, by: str) -> Iterator[Event]:
+    """Candidates on trial or awaiting approval: their champion goes, or a newer candidate takes their place."""
+    trial = state.trial
+    for version in state.candidates:
+        tried = trial is not None and trial.challenger == version.id
+        if version.id != by and (tried or state.awaiting == version.id):
+            counted = trial.whole if trial is not None and tried else None
+            yield from _refuse(state, version, (f"overtaken by version {by}",), counted)
+
+
+def _on_promoted(state: DeploymentState, event: CandidatePromoted, _: Pipeline) -> Iterator[Event]:
+    """Still a candidate: its promotion lost to an earlier one in the ledger, and it is over for this version too."""
+    version = next((v for v in state.candidates if v.id == event.version), None)
+    if version is not None:
+        serving = state.champion.id if state.champion else "none"
+        reason = f"it was to replace {event.expected_version or 'none'}, but {serving} was promoted first"
+        yield from _refuse(state, version, (reason,), event.trial)
 
 
 def _on_completed(state: DeploymentState, event: TrainingCompleted, pipeline: Pipeline) -> Iterator[Event]:
@@ -66,6 +86,7 @@ def _on_completed(state: DeploymentState, event: TrainingCompleted, pipeline: Pi
     elif policy.mode != "auto":
         yield from _ask(state, version, pipeline)
     elif rule == "proven":
+        yield from _overtake(state, version.id)
         until = version.cut + int(policy.watch * pipeline.window)
         yield TrialPended(
             pipeline=event.pipeline,
@@ -92,6 +113,7 @@ def _against_trivial(event: TrainingCompleted) -> tuple[str, ...]:
 
 def _ask(state: DeploymentState, version: Version, pipeline: Pipeline) -> Iterator[Event]:
     if pipeline.promotion.mode == "approve":
+        yield from _overtake(state, version.id)
         yield ApprovalAwaited(
             pipeline=pipeline.name,
             version=version.id,
@@ -104,7 +126,7 @@ def _ask(state: DeploymentState, version: Version, pipeline: Pipeline) -> Iterat
 
 
 def _on_evaluated(state: DeploymentState, event: EvaluationCompleted, pipeline: Pipeline) -> Iterator[Event]:
-    if state.trial is not None and state.trial.challenger in event.pairs:
+    if state.trial is not None and state.trial.challenger in event.pairs and state.trial.champion == event.champion:
         yield from _judge_trial(state, state.trial, event, pipeline)
     if state.watch is not None and state.watch.challenger in event.pairs and state.watch.champion == event.champion:
         yield from _judge_watch(state, state.watch, event, pipeline)
@@ -147,7 +169,8 @@ def _judge_watch(
 
 
 def roll_back(state: DeploymentState, watch: Trial, reason: str) -> Iterator[Event]:
-    """Back to the old champion, and the episode's end."""
+    """Back to the old champion, and the episode's end; a candidate on trial against the new one has lost its rival."""
+    yield from _overtake(state, watch.challenger)
     yield PromotionRolledBack(
         pipeline=state.pipeline,
         version=watch.champion,
@@ -214,6 +237,7 @@ def _closed(state: DeploymentState, episode: str, outcome: Any, number: float, v
 
 DECISIONS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline], Iterator[Event]]] = {
     TrainingCompleted: _on_completed,
+    CandidatePromoted: _on_promoted,
     EvaluationCompleted: _on_evaluated,
     TrainingSuppressed: _on_suppressed,
     JobFailed: _on_failed,

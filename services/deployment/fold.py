@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from services.deployment.state import DeploymentState, Episode, Trial, Version
+from services.deployment.state import RENEWING, DeploymentState, Episode, Trial, Version
 from shared.domain.pipeline import Pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
@@ -24,6 +24,7 @@ from shared.events.drift_detection import DriftDetected, DriftMatured
 from shared.events.training import EvaluationCompleted, ProbeRequested, TrainingCompleted, TrainingRequested
 
 CANDIDATES_KEPT = 8
+ENDED_KEPT = 256
 
 
 def fold(
@@ -31,7 +32,7 @@ def fold(
 ) -> DeploymentState:
     """The state after one ledger event. Results that the job fold does not accept, and promotions that expect
     another champion, change nothing."""
-    valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
+    valid = counts(state, event)
     state = replace(
         state,
         jobs=job_fold.fold(state.jobs, event, offset, timestamp),
@@ -42,18 +43,28 @@ def fold(
     return apply(state, event, pipeline) if apply is not None and valid else state
 
 
+def counts(state: DeploymentState, event: Event) -> bool:
+    """Whether anything may follow from the event: a stale worker's result and a repeated request are passed over."""
+    stale = isinstance(event, job_fold.Result) and not job_fold.accepted(state.jobs, event)
+    return not stale and not job_fold.known(state.jobs, event)
+
+
 def is_valid(state: DeploymentState, promotion: CandidatePromoted) -> bool:
     """First in ledger order wins: it expects the champion that serves, and its version is a known candidate."""
     serving = state.champion.id if state.champion else None
-    return promotion.expected_version == serving and any(v.id == promotion.version for v in state.candidates)
+    return promotion.expected_version == serving and _is_candidate(state, promotion.version)
 
 
 def _applied(state: DeploymentState, event: PipelineApplied, _: Pipeline | None) -> DeploymentState:
-    return replace(state, file=event.file)
+    return state if event.command in state.ended else replace(_end(state, event.command), file=event.file)
+
+
+def _end(state: DeploymentState, name: str) -> DeploymentState:
+    return state if name in state.ended else replace(state, ended=(*state.ended, name)[-ENDED_KEPT:])
 
 
 def _detected(state: DeploymentState, event: DriftDetected, _: Pipeline | None) -> DeploymentState:
-    known = any(episode.id == event.episode for episode in state.episodes)
+    known = event.episode in state.ended or any(episode.id == event.episode for episode in state.episodes)
     return state if known else replace(state, episodes=(*state.episodes, Episode(event.episode)))
 
 
@@ -85,10 +96,19 @@ def _completed(state: DeploymentState, event: TrainingCompleted, _: Pipeline | N
 
 
 def _awaited(state: DeploymentState, event: ApprovalAwaited, _: Pipeline | None) -> DeploymentState:
-    return replace(state, awaiting=event.version)
+    return replace(state, awaiting=event.version) if _is_candidate(state, event.version) else state
+
+
+def _is_candidate(state: DeploymentState, version: str) -> bool:
+    """Neither promoted nor rejected yet."""
+    return any(v.id == version for v in state.candidates)
 
 
 def _pended(state: DeploymentState, event: TrialPended, _: Pipeline | None) -> DeploymentState:
+    running = state.trial is not None and state.trial.challenger == event.version
+    against = state.champion is not None and state.champion.id == event.champion
+    if running or not against or not _is_candidate(state, event.version):
+        return state
     return replace(state, trial=Trial(event.cause, event.champion, event.version, event.until_label))
 
 
@@ -97,17 +117,20 @@ def _promoted(state: DeploymentState, event: CandidatePromoted, pipeline: Pipeli
         return state
     new = next(v for v in state.candidates if v.id == event.version)
     old = state.champion
+    # Other decisions may have come between this one and its place in the ledger: a generation never goes back.
+    anew = old is None or new.trigger in RENEWING
+    generation = max(event.generation, state.generation + 1) if anew else state.generation
     watch = None
     if old is not None and event.rule != "unconditional" and pipeline is not None:
-        until = new.cut + int(pipeline.promotion.watch * pipeline.window)
-        watch = Trial(event.cause, new.id, old.id, max(until, event.label))
+        until = max(new.cut, event.label) + int(pipeline.promotion.watch * pipeline.window)
+        watch = Trial(event.cause, new.id, old.id, until)
     return replace(
         state,
         champion=new,
         retired=old,
         candidates=tuple(v for v in state.candidates if v.id != new.id),
-        generation=event.generation,
-        baseline=new.baseline if event.generation > state.generation else state.baseline,
+        generation=generation,
+        baseline=new.baseline if anew else state.baseline,
         trial=None,
         watch=watch,
         awaiting=None,
@@ -116,7 +139,9 @@ def _promoted(state: DeploymentState, event: CandidatePromoted, pipeline: Pipeli
 
 def _rejected(state: DeploymentState, event: CandidateRejected, _: Pipeline | None) -> DeploymentState:
     trial = None if state.trial and state.trial.challenger == event.version else state.trial
-    return replace(state, candidates=tuple(v for v in state.candidates if v.id != event.version), trial=trial)
+    awaiting = None if state.awaiting == event.version else state.awaiting
+    candidates = tuple(v for v in state.candidates if v.id != event.version)
+    return replace(state, candidates=candidates, trial=trial, awaiting=awaiting)
 
 
 def _evaluated(state: DeploymentState, event: EvaluationCompleted, _: Pipeline | None) -> DeploymentState:
@@ -140,7 +165,7 @@ def _rolled_back(state: DeploymentState, event: PromotionRolledBack, _: Pipeline
         state,
         champion=state.retired,
         retired=None,
-        generation=event.generation,
+        generation=max(event.generation, state.generation + 1),
         baseline=state.retired.baseline,
         watch=None,
         trial=None,
@@ -148,7 +173,7 @@ def _rolled_back(state: DeploymentState, event: PromotionRolledBack, _: Pipeline
 
 
 def _closed(state: DeploymentState, event: EpisodeClosed, _: Pipeline | None) -> DeploymentState:
-    return replace(state, episodes=tuple(e for e in state.episodes if e.id != event.episode))
+    return replace(_end(state, event.episode), episodes=tuple(e for e in state.episodes if e.id != event.episode))
 
 
 FOLDS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline | None], DeploymentState]] = {

@@ -8,6 +8,9 @@ from shared.domain.dispersion import Dispersion
 from shared.domain.trials import Paired
 from shared.events.jobs import Jobs
 
+RENEWING = ("drift", "inputs")
+"""Triggers whose versions bring their own baseline: the old bins describe another world than they learnt from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -77,6 +80,8 @@ class DeploymentState:
     """(job, cause) of open jobs: whose episode ends if a job fails for good."""
     row: int = 0
     label: int = 0
+    ended: tuple[str, ...] = ()
+    """Commands done and episodes closed: a repeat must not revive them."""
 
     def candidate(self, version: str) -> Version | None:
         return next((v for v in (*self.candidates, self.retired, self.champion) if v and v.id == version), None)

@@ -1,4 +1,4 @@
-"""Slices of lanes back to whole epochs and steps: each closes when every lane has delivered its share.
+"""Slices of lanes back to whole epochs and steps: each closes when every lane has passed it.
 
 A slice counts iff it begins at or after what its lane has delivered; one that begins earlier is a repeat.
 """
@@ -14,10 +14,16 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, slots=True)
 class Assembly(Generic[Part]):
-    """``delivered``: per lane the end of its last slice. ``open``: (number, lanes done, merged part) by number."""
+    """``delivered``: per lane the end of its last slice. ``passed``: per lane the first number that it still owes.
+    ``open``: (number, merged part) by number.
+
+    A lane may owe nothing to a number that has been opened: a new generation begins within one lane's epoch and past
+    the end of another's.
+    """
 
     delivered: tuple[int, ...] = ()
-    open: tuple[tuple[int, tuple[int, ...], Part], ...] = ()
+    passed: tuple[int, ...] = ()
+    open: tuple[tuple[int, Part], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +45,22 @@ def add(
     delivered = assembly.delivered + (0,) * (lanes - len(assembly.delivered))
     if piece.first < delivered[piece.lane]:
         return assembly, ()
-    delivered = (*delivered[: piece.lane], piece.last, *delivered[piece.lane + 1 :])
-    parts = {number: (done, part) for number, done, part in assembly.open}
-    done, part = parts.get(piece.number, ((), None))
-    merged = piece.part if part is None else merge(part, piece.part)
-    parts[piece.number] = ((*done, piece.lane) if piece.whole else done, merged)
-    return _close(delivered, parts, lanes)
+    passed = assembly.passed + (0,) * (lanes - len(assembly.passed))
+    delivered = _set(delivered, piece.lane, piece.last)
+    passed = _set(passed, piece.lane, piece.number + piece.whole)
+    parts = dict(assembly.open)
+    parts[piece.number] = merge(parts[piece.number], piece.part) if piece.number in parts else piece.part
+    return _close(delivered, passed, parts)
+
+
+def _set(values: tuple[int, ...], place: int, value: int) -> tuple[int, ...]:
+    return (*values[:place], value, *values[place + 1 :])
 
 
 def _close(
-    delivered: tuple[int, ...], parts: dict[int, tuple[tuple[int, ...], Part]], lanes: int
+    delivered: tuple[int, ...], passed: tuple[int, ...], parts: dict[int, Part]
 ) -> tuple[Assembly[Part], tuple[Part, ...]]:
-    """Closes in order: a later one waits for an earlier one, because detectors read time as a sequence."""
-    closed = []
-    for number in sorted(parts):
-        done, part = parts[number]
-        if len(done) < lanes:
-            break
-        closed.append(part)
-        del parts[number]
-    return Assembly(delivered, tuple((n, *parts[n]) for n in sorted(parts))), tuple(closed)
+    """In order: what all lanes have passed."""
+    closed = tuple(parts[number] for number in sorted(parts) if number < min(passed))
+    still = tuple((number, parts[number]) for number in sorted(parts) if number >= min(passed))
+    return Assembly(delivered, passed, still), closed

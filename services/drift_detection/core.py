@@ -59,7 +59,7 @@ def _on_profile(state: DriftState, taken: ProfileTaken, read: Read) -> Said:
         state = replace(
             state,
             generation=taken.generation,
-            epochs=Assembly(state.epochs.delivered),
+            epochs=Assembly(state.epochs.delivered, state.epochs.passed),
             inputs=None,
             input_evidence=None,
             features=(),

@@ -23,9 +23,8 @@ Said = tuple[DriftState, tuple[Event, ...]]
 
 def profile_slice(profile: Profile, pipeline: Pipeline) -> Slice[Profile]:
     """A profile as a lane's slice of its epoch."""
-    share = pipeline.drift.inputs.epoch // pipeline.lanes
-    lane = profile.lane or 0
-    return Slice(lane, profile.epoch, profile.first, profile.last, profile.last == (profile.epoch + 1) * share, profile)
+    whole = profile.last * pipeline.lanes >= (profile.epoch + 1) * pipeline.drift.inputs.epoch
+    return Slice(profile.lane or 0, profile.epoch, profile.first, profile.last, whole, profile)
 
 
 def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: Pipeline, read: Read) -> Said:

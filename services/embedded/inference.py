@@ -22,7 +22,7 @@ FORESTS = {
     "classification": "sklearn.ensemble.RandomForestClassifier",
     "regression": "sklearn.ensemble.RandomForestRegressor",
 }
-ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$|^(id|uuid|guid)([_\W]|$)|[a-z]Id$", re.IGNORECASE)
+ID_NAME = re.compile(r"(?i:(^|[_\W])(id|uuid|guid|key)$|^(id|uuid|guid)[_\W])|[a-z](Id|ID)$")
 
 
 class InferenceError(ValueError):
@@ -112,7 +112,7 @@ def _column(seen: Survey, name: str, role: str) -> Column:
 
 
 def _classes(label: Column) -> Task:
-    if label.distinct > max(MANY_VALUES // 2, label.rows // 2):
+    if label.distinct > min(MANY_VALUES, max(MOST_CLASSES, label.rows // 2)):
         raise InferenceError(
             f"label {label.name!r} has {label.distinct} different values in {label.rows} rows: "
             "these are no classes; name a column with few values, or with numbers"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -87,25 +88,30 @@ class Embedded:
                 if event is not None:
                     yield message, event
 
-    def _deliver(self, action: str, rows: pa.RecordBatch) -> str:
+    def deliver(self, action: str, body: bytes, content_type: str) -> dict[str, Any]:
+        """Delivers bytes as a client would send them, ``records`` or ``labels``, and waits until all that follows has
+        been done; returns ingestion's report. `Refused` where not one row could be told apart."""
         self.now += 1
         self._deliveries += 1
-        request = Request(f"{action}-{self._deliveries}", action, _stream(rows), self.now, ARROW_STREAM)
+        request = Request(f"{action}-{self._deliveries}", action, body, self.now, content_type)
         answer = self.loop.request("ingestion", self._unit, request)
         self.loop.drain()
         if self._deliveries % CLEAN_EVERY == 0:
             self.log.clean()
-        return _batch(answer)
+        return _report(answer)
+
+    def _deliver(self, action: str, rows: pa.RecordBatch) -> str:
+        return str(self.deliver(action, _stream(rows), ARROW_STREAM)["batch"])
 
     def _clock(self) -> int:
         return self.now
 
 
-def _batch(answer: Answer) -> str:
-    body = orjson.loads(answer.body)
+def _report(answer: Answer) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(answer.body)
     if "batch" not in body:
         raise Refused(body["message"])
-    return str(body["batch"])
+    return body
 
 
 def _log(clock: object) -> MemoryLog:

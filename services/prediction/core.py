@@ -91,7 +91,7 @@ def on_rows(state: PredictionState, message: Message, pipeline: Pipeline, read: 
     batch = decode_batch(message.value, validated_schema(pipeline.contract))
     predicted, score = _predict(state, batch, pipeline, read)
     state = replace(state, row=int(message.headers["last"]), rows_offset=message.offset + 1)
-    table = predictions_table(batch, predicted, state.version, message.offset)
+    table = predictions_table(batch, predicted, state.version, state.loss_scale, message.offset)
     if pipeline.contract.label.arrives == "inline":
         join = _join_inline(state.waiting, table, batch.column(pipeline.contract.label.name))
     else:
@@ -107,9 +107,8 @@ def on_labels(state: PredictionState, message: Message, pipeline: Pipeline) -> S
     labels = pa.Table.from_batches([decode_batch(message.value, labels_schema(pipeline.contract))])
     labels = labels.rename_columns([ID, LABEL]).filter(pc.is_valid(labels.column(1)))
     state = replace(state, labels_offset=message.offset + 1)
-    return _count(
-        state, add_labels(state.waiting, labels, state.row, state.row - pipeline.label_wait), message, pipeline
-    )
+    join = add_labels(state.waiting, labels, state.row, state.row - pipeline.label_wait, message.offset)
+    return _count(state, join, message, pipeline)
 
 
 def _predict(state: PredictionState, batch: pa.RecordBatch, pipeline: Pipeline, read: Read) -> tuple[pa.Array, Any]:
@@ -152,7 +151,7 @@ def _count(
             PERFORMANCE.name,
             PerformanceCounted(
                 pipeline=message.key,
-                file=state.file,
+                file=message.headers["file"],
                 generation=state.generation,
                 lane=_unit(message).lane or 0,
                 first=part.first,
@@ -161,6 +160,7 @@ def _count(
                 joined_row=join.joined_row,
                 rows_from=join.rows_from if join.rows_from is not None else message.offset,
                 rows_offset=state.rows_offset,
+                labels_from=join.labels_from or 0,
                 labels_offset=state.labels_offset,
                 serving=state.version,
                 versions=part.versions,
@@ -170,7 +170,7 @@ def _count(
             ),
             message,
         )
-        for part in slices(rows, first, pipeline.steps, pipeline.contract.label.task, state.loss_scale, single)
+        for part in slices(rows, first, pipeline.steps, pipeline.contract.label.task, single)
     ]
     return Step(state, (*effects, *counted))
 

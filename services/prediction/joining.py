@@ -17,6 +17,8 @@ from shared.domain.rows import ID, POSITION, PREDICTED
 VERSION = "version"
 OFFSET = "offset"
 LABEL = "label"
+LABEL_OFFSET = "label_offset"
+LOSS_SCALE = "loss_scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,12 @@ class Join:
     @property
     def rows_from(self) -> int | None:
         """Lowest log offset that holds one of the joined rows; None if nothing was joined."""
-        return None if self.rows is None or not len(self.rows) else pc.min(self.rows[OFFSET]).as_py()
+        return _lowest(self.rows, OFFSET)
+
+    @property
+    def labels_from(self) -> int | None:
+        """Lowest log offset that holds one of their labels; None if nothing was joined, or labels are inline."""
+        return _lowest(self.rows, LABEL_OFFSET)
 
     @property
     def joined_row(self) -> int:
@@ -48,21 +55,27 @@ class Join:
         return 0 if self.rows is None or not len(self.rows) else pc.max(self.rows[POSITION]).as_py() + 1
 
 
+def _lowest(rows: pa.Table | None, column: str) -> int | None:
+    if rows is None or not len(rows) or column not in rows.column_names:
+        return None
+    return pc.min(rows[column]).as_py()  # type: ignore[no-any-return]
+
+
 def add_predictions(waiting: Waiting, predictions: pa.Table, horizon: int) -> Join:
     """Newly predicted rows: some labels may be here already; rows before position ``horizon`` are given up."""
-    early = _load(waiting.labels)
+    early, rows = _load(waiting.labels), None
+    if early is not None:
+        rows, predictions, early = _match(predictions, early)
+        waiting = _remember(replace(waiting, labels=_dump(early)), rows, horizon)
     waiting, unlabelled = _give_up(waiting, horizon)
-    if early is None:
-        return Join(replace(waiting, predictions=_append(waiting.predictions, predictions)), None, 0, unlabelled)
-    rows, open_predictions, open_labels = _match(predictions, early)
-    waiting = Waiting(_append(waiting.predictions, open_predictions), _dump(open_labels), waiting.joined)
-    return Join(_remember(waiting, rows, horizon), rows, 0, unlabelled)
+    return Join(replace(waiting, predictions=_append(waiting.predictions, predictions)), rows, 0, unlabelled)
 
 
-def add_labels(waiting: Waiting, labels: pa.Table, now: int, horizon: int) -> Join:
-    """Newly arrived labels (_id, label) at received position ``now``. The first label of a record wins."""
+def add_labels(waiting: Waiting, labels: pa.Table, now: int, horizon: int, offset: int = 0) -> Join:
+    """Newly arrived labels (_id, label) at received position ``now``, log offset ``offset``. A record's first wins."""
     fresh, conflicting = _without_second_labels(labels, _load(waiting.joined), _load(waiting.labels))
     fresh = fresh.append_column(POSITION, pa.array([now] * len(fresh), pa.int64()))
+    fresh = fresh.append_column(LABEL_OFFSET, pa.array([offset] * len(fresh), pa.int64()))
     predictions = _load(waiting.predictions)
     if predictions is None:
         return Join(replace(waiting, labels=_append(waiting.labels, fresh)), None, conflicting)
@@ -76,6 +89,7 @@ def _match(predictions: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table,
     place = pc.index_in(labels[ID], predictions[ID].combine_chunks())
     found = pc.is_valid(place)
     rows = predictions.take(place.filter(found)).append_column(LABEL, labels[LABEL].filter(found))
+    rows = rows.append_column(LABEL_OFFSET, labels[LABEL_OFFSET].filter(found))
     left = pc.invert(pc.is_in(predictions[ID], labels[ID].combine_chunks()))
     return rows, predictions.filter(left), labels.filter(pc.invert(found))
 
@@ -147,14 +161,20 @@ def _dump(table: pa.Table | None) -> bytes:
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
-def predictions_table(batch: pa.RecordBatch, predicted: pa.Array, version: str | None, offset: int) -> pa.Table:
-    """What waits for labels: ids, places, and what which version said (nulls where none served)."""
+def predictions_table(
+    batch: pa.RecordBatch, predicted: pa.Array, version: str | None, loss_scale: float, offset: int
+) -> pa.Table:
+    """What waits for labels: ids, places, and what which version said (nulls where none served).
+
+    The version's loss scale waits with it: whoever serves when the label comes must not change what it counts.
+    """
     return pa.table(
         {
             ID: batch.column(ID),
             POSITION: batch.column(POSITION),
             PREDICTED: predicted,
             VERSION: pa.array([version] * batch.num_rows, pa.string()),
+            LOSS_SCALE: pa.array([loss_scale] * batch.num_rows, pa.float64()),
             OFFSET: pa.array([offset] * batch.num_rows, pa.int64()),
         }
     )

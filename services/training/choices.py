@@ -11,41 +11,62 @@ from shared.events.training import ProbeCompleted, Trigger, Window
 
 PAST: Window = "past-and-present"
 PRESENT: Window = "present-only"
-SIGMAS = 1.5
-"""A check is repeated every window of labels, and a fit that does not help is only a cost: a mild bar is enough."""
+HARMFUL = 2 / 3
+"""The past must spoil at least twice as many predictions as it saves before it is forgotten."""
+
+
+PAYS = {"check": 1.0, "inputs": 2.0}
+"""Standard deviations of lead at which a fit is worth its cost. Checks come regularly and add up, so a mild bar does;
+moved inputs are an extra look, at a champion whose losses give no reason for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A fresh model's wins and losses against the champion, over several checks; older ones count half each time.
+
+    One check sees half a window of labels, too few to show a small lead; a lead that persists adds up.
+    """
+
+    wins: float = 0.0
+    losses: float = 0.0
+
+    def then(self, trial: Paired) -> Lead:
+        return Lead(self.wins / 2 + trial.wins, self.losses / 2 + trial.losses)
+
+    @property
+    def sigmas(self) -> float:
+        """The lead in standard deviations of a fair coin's."""
+        return (self.wins - self.losses) / math.sqrt(max(1.0, self.wins + self.losses))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``window`` is None where no fresh model would pay; ``gain`` is its loss per row against the champion."""
+    """``window`` is None where no fresh model would pay; ``gain``: loss per row it would win back; ``lead`` so far."""
 
     window: Window | None
     reason: str
     gain: float
+    lead: Lead
 
 
-def choose(probed: ProbeCompleted, trigger: Trigger, odds: float) -> Choice:
+def choose(probed: ProbeCompleted, trigger: Trigger, odds: float, before: Lead) -> Choice:
     """Forget the past only beyond doubt: old concepts return, and a model that kept them is right at once.
 
-    A performance drift is answered in any case: the champion is known to be worse than it was.
+    A drift of the loss is answered in any case: the champion is known to be worse than it was.
     """
     window, why = _window(probed.present_against_past, odds)
     trial = probed.against_champion.get(window, Paired())
     gain = (trial.champion_loss - trial.challenger_loss) / (MILLION * trial.n) if trial.n else 0.0
-    if trigger != "drift" and not _pays(trial):
-        return Choice(None, f"a fresh model would not pay: it wins {trial.wins}:{trial.losses}", gain)
-    return Choice(window, why, gain)
-
-
-def _pays(trial: Paired) -> bool:
-    """Whether the probe's lead is past chance: `SIGMAS` standard deviations of a fair coin's lead."""
-    return trial.wins - trial.losses >= SIGMAS * math.sqrt(max(1, trial.wins + trial.losses))
+    lead = before.then(trial) if trigger == "check" else Lead().then(trial)
+    if lead.sigmas < PAYS.get(trigger, -math.inf):
+        return Choice(None, f"a fresh model would not pay: it wins {lead.wins:.3g}:{lead.losses:.3g}", gain, lead)
+    return Choice(window, why, gain, lead)
 
 
 def _window(trial: Paired | None, odds: float) -> tuple[Window, str]:
     if trial is None:
         return PAST, "there is no change to forget"
     tally = f"{trial.wins}:{trial.losses} in {trial.n} rows"
-    if log_evidence(trial.wins, trial.losses) >= math.log(odds):
+    if log_evidence(trial.wins, trial.losses, HARMFUL) >= math.log(odds):
         return PRESENT, f"the past hurts: a probe without it wins {tally}"
     return PAST, f"the past is kept: a probe without it wins {tally}"

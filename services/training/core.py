@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.training.choices import PRESENT, choose
-from services.training.fold import fold
+from services.training.fold import end, fold
 from services.training.marks import add_mark, labels_seen, rows_seen
 from services.training.requests import probe_request, training_request
 from services.training.state import TrainingState
@@ -21,6 +21,7 @@ from shared.domain.pipeline_file import decode_pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
 from shared.events.commands import RetrainModel
+from shared.events.deployment import PipelineApplied
 from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
@@ -29,6 +30,8 @@ from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeR
 from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 
 LEASES = "leases"
+SETTLED = 4
+"""Windows of labels after a change in which checks still ask whether to forget its past."""
 
 
 class Training:
@@ -53,7 +56,7 @@ class Training:
             return Step(state)
         pipeline = read(state.file, decode_pipeline) if state.file else None
         if isinstance(event, PerformanceCounted):
-            return _on_performance(state, event, item, pipeline)
+            return _on_performance(state, event, item, pipeline, read)
         if item.topic == COMMANDS.name:
             return _on_command(state, event, item, pipeline)
         return self._on_ledger(state, event, item, pipeline)
@@ -65,8 +68,10 @@ class Training:
         requests = {request.job: request for request in state.probes}
         state = fold(state, event, message.offset, message.timestamp, pipeline)
         effects: list[Effect] = []
-        if pipeline is not None and isinstance(event, DriftMatured):
-            state, said = _on_matured(state, event, pipeline)
+        if isinstance(event, DriftMatured):
+            state = _ripen(state, event)
+        if pipeline is not None and isinstance(event, DriftMatured | PipelineApplied):
+            state, said = _answer_due(state, pipeline)
             effects += [_append(e, message) for e in said]
         if pipeline is not None and isinstance(event, ProbeCompleted) and accepted:
             state, said = _on_probed(state, event, requests[event.job], pipeline)
@@ -77,19 +82,24 @@ class Training:
         """Claims the first open job; starts it once the claim is accepted. One job at a time per pipeline."""
         if isinstance(event, JobClaimed):
             job = state.jobs.find(event.job)
-            if job is None or job.token != message.offset or job.worker != self._worker:
+            if job is None or job.token != message.offset:
                 return ()
+            # Whoever folds the claim watches its lease: the claimant may be gone, or have lost the pipeline.
             wake = Wake(LEASES, message.timestamp + job_fold.LEASE + 1)
-            return wake, Run(job.id, message.offset, _payload(state, job.id))
+            mine = job.worker == self._worker
+            return (wake, Run(job.id, message.offset, _payload(state, job.id))) if mine else (wake,)
         first = state.jobs.open[0] if state.jobs.open else None
         changes = isinstance(event, job_fold.Requested | job_fold.Result)
         if first is None or not changes or (first.token is not None and not _given_up(event, first)):
             return ()
-        return (self._claim(state, first, message),)
+        return (_append(self._next_attempt(state, first), message),)
 
-    def _claim(self, state: TrainingState, job: job_fold.Job, message: Message) -> Append:
-        claim = JobClaimed(pipeline=state.pipeline, job=job.id, attempt=job.attempt + 1, worker=self._worker)
-        return _append(claim, message)
+    def _next_attempt(self, state: TrainingState, job: job_fold.Job) -> Event:
+        """A claim, or the end of a job that had all its attempts."""
+        if job.attempt >= job_fold.ATTEMPTS and job.token is not None:
+            reason = f"no result in {job.attempt} attempts"
+            return JobFailed(pipeline=state.pipeline, job=job.id, token=job.token, reason=reason, final=True)
+        return JobClaimed(pipeline=state.pipeline, job=job.id, attempt=job.attempt + 1, worker=self._worker)
 
     def _claim_lapsed(self, state: TrainingState, tick: Tick) -> Step[TrainingState]:
         """A job without a sign of life past its lease: claim it again, or give it up after the last attempt."""
@@ -98,11 +108,7 @@ class Training:
             return Step(state)
         if not job.lapsed(tick.now):
             return Step(state, (Wake(LEASES, job.alive + job_fold.LEASE + 1),))
-        if job.attempt >= job_fold.ATTEMPTS:
-            reason = f"no sign of life in {job.attempt} attempts"
-            event: Event = JobFailed(pipeline=state.pipeline, job=job.id, token=job.token, reason=reason, final=True)
-        else:
-            event = JobClaimed(pipeline=state.pipeline, job=job.id, attempt=job.attempt + 1, worker=self._worker)
+        event = self._next_attempt(state, job)
         return Step(state, (to_append(LEDGER.name, event), Wake(LEASES, tick.now + job_fold.LEASE + 1)))
 
 
@@ -112,14 +118,14 @@ def _given_up(event: Event, job: job_fold.Job) -> bool:
 
 
 def _on_performance(
-    state: TrainingState, counted: PerformanceCounted, message: Message, pipeline: Pipeline | None
+    state: TrainingState, counted: PerformanceCounted, message: Message, pipeline: Pipeline | None, read: Read
 ) -> Step[TrainingState]:
-    if pipeline is None:
-        return Step(state)
+    """The marks come first: counts may be read before the ledger's word that the pipeline was applied."""
+    applied, pipeline = pipeline is not None, pipeline or read(counted.file, decode_pipeline)
     keep = int((pipeline.retraining.memory + 1) * pipeline.window)
     marks = add_mark(state.marks, counted, keep)
     state = replace(state, marks=marks, label=labels_seen(marks), row=rows_seen(marks))
-    state, events = due(state, pipeline)
+    state, events = _answer_due(state, pipeline) if applied else (state, ())
     return Step(state, tuple(_append(event, message) for event in events))
 
 
@@ -135,6 +141,23 @@ def _on_command(state: TrainingState, event: Event, message: Message, pipeline: 
 Said = tuple[TrainingState, tuple[Event, ...]]
 
 
+def _ripen(state: TrainingState, event: DriftMatured) -> TrainingState:
+    """Keeps a stage until its rows have been counted here too: the ledger may be ahead of the performance counts."""
+    known = any((other.episode, other.stage) == (event.episode, event.stage) for other in state.ripe)
+    return state if known else replace(state, ripe=(*state.ripe, event))
+
+
+def _answer_due(state: TrainingState, pipeline: Pipeline) -> Said:
+    """Matured stages whose rows have been counted, then what else the labelled rows make due."""
+    said: list[Event] = []
+    for event in (event for event in state.ripe if event.label <= state.label):
+        state, answers = _on_matured(state, event, pipeline)
+        said += answers
+    state = replace(state, ripe=tuple(event for event in state.ripe if event.label > state.label))
+    state, others = due(state, pipeline)
+    return state, (*said, *others)
+
+
 def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -> Said:
     """Enough rows from after the change: train, or first let probes choose the rows."""
     change = state.change(event.episode)
@@ -142,7 +165,7 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
         return state, ()
     if event.final:
         others = tuple(other for other in state.changes if other is not change)
-        state = replace(state, changes=others, last_change=change.since_label)
+        state = replace(end(state, event.episode), changes=others, last_change=change.since_label)
     policy = pipeline.retraining
     stopped = braked(state, pipeline, event.episode, "drift", event.stage) or _unanswered(
         state, event, pipeline, change.origin
@@ -168,7 +191,9 @@ def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, o
 
 def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeRequested, pipeline: Pipeline) -> Said:
     """Probes have spoken: forget, train, or leave it."""
-    choice = choose(probed, request.trigger, pipeline.promotion.odds)
+    choice = choose(probed, request.trigger, pipeline.promotion.odds, state.lead)
+    if request.trigger == "check":
+        state = replace(state, lead=choice.lead, last_change=_still_open(state, pipeline))
     if choice.window is None:
         return state, (suppression(state, request.cause, request.trigger, request.stage, choice.reason, choice.gain),)
     if choice.window == PRESENT:
@@ -178,6 +203,13 @@ def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeReque
         state, pipeline, request.cause, request.trigger, request.stage, choice.window, request.since_label
     )
     return state, (training,)
+
+
+def _still_open(state: TrainingState, pipeline: Pipeline) -> int | None:
+    """A change whose past did not turn out harmful within a few windows is settled."""
+    last = state.last_change
+    settled = last is None or state.label - last >= SETTLED * pipeline.window
+    return None if settled else last
 
 
 def _append(event: Event, cause: Message) -> Append:

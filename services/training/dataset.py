@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shared.domain.contract import Contract
-from shared.domain.rows import ID, POSITION, decode_batch, labels_schema, validated_schema
+from shared.domain.rows import ID, POSITION, decode_batch, label_type, labels_schema, validated_schema
 from shared.events.topics import LABELS, RECORDS_VALIDATED
 from shared.events.training import DataRange, LaneRange
 from shared.runtime.core import Message, Unit
@@ -17,11 +19,20 @@ from shared.runtime.core import Message, Unit
 ReadRange = Callable[[str, Unit, int, int], Iterable[Message]]
 """(topic, unit, from offset, to offset) -> that unit's messages."""
 
+LABEL_POSITION = "_label"
+"""The row's place among the pipeline's labelled rows: what cuts and splits refer to."""
+OFFSET = "_offset"
+
 
 def assemble(pipeline: str, contract: Contract, data: DataRange, read: ReadRange) -> pa.Table:
-    """Labelled rows of the range: the validated columns, the label never null, excluded positions left out."""
-    parts = [_lane(Unit(pipeline, lane.lane), contract, lane, read) for lane in data.lanes]
-    table = pa.concat_tables(parts) if parts else validated_schema(contract).empty_table()
+    """Labelled rows of the range: the validated columns, the label never null, excluded positions left out.
+
+    Ordered by `LABEL_POSITION`, lanes in turn, since "the newest fifth" and weights by age go by the order.
+    """
+    schema = _columns(contract)
+    of = 1 + max((lane.lane for lane in data.lanes), default=0)
+    parts = [_lane(Unit(pipeline, lane.lane), contract, lane, of, read).select(schema.names) for lane in data.lanes]
+    table = pa.concat_tables(parts or [schema.empty_table()]).sort_by(LABEL_POSITION)
     for first, last in data.excluded:
         inside = pc.and_(pc.greater_equal(table[POSITION], first), pc.less(table[POSITION], last))
         table = table.filter(pc.invert(inside))
@@ -36,17 +47,33 @@ def content_hash(table: pa.Table) -> str:
     return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
-def _lane(unit: Unit, contract: Contract, lane: LaneRange, read: ReadRange) -> pa.Table:
+def label_positions(rows: pa.Table) -> NDArray[np.int64]:
+    """Ascending, one per row; gaps where rows were left out."""
+    return np.asarray(rows[LABEL_POSITION].to_numpy(), dtype=np.int64)
+
+
+def _columns(contract: Contract) -> pa.Schema:
+    schema = validated_schema(contract)
+    if contract.label.arrives == "late":
+        schema = schema.append(pa.field(contract.label.name, label_type(contract)))
+    return schema.append(pa.field(LABEL_POSITION, pa.int64()))
+
+
+def _lane(unit: Unit, contract: Contract, lane: LaneRange, of: int, read: ReadRange) -> pa.Table:
+    """The lane's rows; ``of`` lanes take turns in the pipeline's count of labelled rows."""
     rows = _read(RECORDS_VALIDATED.name, unit, lane.rows_from, lane.rows_to, validated_schema(contract), read)
     if contract.label.arrives == "inline":
         labelled = rows.filter(pc.is_valid(rows[contract.label.name]))
     else:
         labelled = _join_late(rows, unit, contract, lane, read)
-    return labelled.slice(lane.first - lane.labelled, lane.last - lane.first)
+    labelled = labelled.slice(lane.first - lane.labelled, lane.last - lane.first)
+    places = np.arange(lane.first, lane.first + labelled.num_rows) * of + lane.lane
+    return labelled.append_column(LABEL_POSITION, pa.array(places, pa.int64()))
 
 
 def _join_late(rows: pa.Table, unit: Unit, contract: Contract, lane: LaneRange, read: ReadRange) -> pa.Table:
-    """Rows of the range whose label lies in the label range, in the labels' order; the first label wins."""
+    """Rows that met their first label within the range, as prediction joined them: message by message, in the labels'
+    order within each."""
     name = contract.label.name
     labels = _read(LABELS.name, unit, lane.labels_from, lane.labels_to, labels_schema(contract), read)
     labels = labels.filter(pc.is_valid(labels[name]))
@@ -54,9 +81,22 @@ def _join_late(rows: pa.Table, unit: Unit, contract: Contract, lane: LaneRange, 
     labels = labels.take(pc.index_in(pc.unique(ids), ids))
     place = pc.index_in(labels[ID], rows[ID].combine_chunks())
     found = pc.is_valid(place)
-    return rows.take(place.filter(found)).append_column(name, labels[name].filter(found))
+    labels = labels.filter(found)
+    rows = rows.take(place.filter(found)).append_column(name, labels[name])
+    turn = _turns(rows[OFFSET].to_numpy(), labels[OFFSET].to_numpy(), lane.joins)
+    order = np.argsort(turn, kind="stable")
+    return rows.take(pa.array(order[turn[order] > 0]))
+
+
+def _turns(rows: NDArray[np.int64], labels: NDArray[np.int64], joins: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
+    """Of each pair's offsets, the first stretch of the range that had read both; 0 where that was before the range."""
+    covered = [(rows < rows_to) & (labels < labels_to) for rows_to, labels_to in joins]
+    return np.asarray(np.argmax(np.vstack([*covered, np.ones(len(rows), dtype=bool)]), axis=0), dtype=np.int64)
 
 
 def _read(topic: str, unit: Unit, start: int, end: int, schema: pa.Schema, read: ReadRange) -> pa.Table:
-    batches = [decode_batch(message.value, schema) for message in read(topic, unit, start, end)]
-    return pa.Table.from_batches(batches, schema)
+    """With the offset that each row was read from."""
+    offset = pa.field(OFFSET, pa.int64())
+    messages = ((message.offset, decode_batch(message.value, schema)) for message in read(topic, unit, start, end))
+    batches = [batch.append_column(offset, pa.repeat(place, batch.num_rows)) for place, batch in messages]
+    return pa.Table.from_batches(batches, schema.append(offset))

@@ -17,7 +17,9 @@ ALL = "all"
 
 
 def row_losses(model: Model, rows: pa.Table, label: Label, loss_scale: float) -> NDArray[np.int64]:
-    """Each row's bounded loss in millionths."""
+    """Each row's bounded loss in millionths; none for no rows, which estimators refuse to score."""
+    if not rows.num_rows:
+        return np.zeros(0, dtype=np.int64)
     predicted, _ = model.predict(rows)
     if label.task == "classification":
         wrong = pc.not_equal(predicted, rows[label.name].combine_chunks())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from services.training.choices import Lead
 from services.training.state import Change, Comparison, Known, TrainingState
 from shared.domain.pipeline import Pipeline
 from shared.events import jobs as job_fold
@@ -33,11 +34,13 @@ from shared.events.training import (
 
 KNOWN_KEPT = 8
 HISTORY_KEPT = 256
+ENDED_KEPT = 256
 
 
 def fold(state: TrainingState, event: Event, offset: int, timestamp: int, pipeline: Pipeline | None) -> TrainingState:
     """The state after one ledger event; results of jobs that the job fold does not accept change nothing."""
     valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
+    valid = valid and not job_fold.known(state.jobs, event)
     state = replace(state, jobs=job_fold.fold(state.jobs, event, offset, timestamp))
     apply = FOLDS.get(type(event))
     if apply is None or not valid:
@@ -56,20 +59,25 @@ def _forget_closed(state: TrainingState) -> TrainingState:
     )
 
 
+def end(state: TrainingState, *ids: str) -> TrainingState:
+    """With these remembered as over."""
+    return replace(state, ended=(*state.ended, *(i for i in ids if i not in state.ended))[-ENDED_KEPT:])
+
+
 def _applied(state: TrainingState, event: PipelineApplied, _: Pipeline | None) -> TrainingState:
-    return replace(state, file=event.file)
+    return state if event.command in state.ended else replace(end(state, event.command), file=event.file)
 
 
-def _paused(state: TrainingState, _event: PipelinePaused, _: Pipeline | None) -> TrainingState:
-    return replace(state, paused=True)
+def _paused(state: TrainingState, event: PipelinePaused, _: Pipeline | None) -> TrainingState:
+    return state if event.command in state.ended else replace(end(state, event.command), paused=True)
 
 
-def _resumed(state: TrainingState, _event: PipelineResumed, _: Pipeline | None) -> TrainingState:
-    return replace(state, paused=False)
+def _resumed(state: TrainingState, event: PipelineResumed, _: Pipeline | None) -> TrainingState:
+    return state if event.command in state.ended else replace(end(state, event.command), paused=False)
 
 
 def _detected(state: TrainingState, event: DriftDetected, _: Pipeline | None) -> TrainingState:
-    if state.change(event.episode) is not None:
+    if state.change(event.episode) is not None or event.episode in state.ended:
         return state
     return replace(state, changes=(*state.changes, Change(event.episode, event.origin, event.since_label)))
 
@@ -79,30 +87,39 @@ def _cleared(state: TrainingState, event: DriftCleared, _: Pipeline | None) -> T
 
 
 def _training(state: TrainingState, event: TrainingRequested, pipeline: Pipeline | None) -> TrainingState:
-    if any(request.job == event.job for request in state.trainings):
-        return state
     after = pipeline.retraining.check_after if pipeline else None
     return replace(
         state,
         trainings=(*state.trainings, event),
         history=(*state.history, event.label)[-HISTORY_KEPT:],
+        lead=Lead(),
         next_check=None if after is None or pipeline is None else event.label + int(after * pipeline.window),
     )
 
 
 def _probe(state: TrainingState, event: ProbeRequested, _: Pipeline | None) -> TrainingState:
-    known = any(request.job == event.job for request in state.probes)
-    return state if known else replace(state, probes=(*state.probes, event))
+    return replace(state, probes=(*state.probes, event))
 
 
 def _evaluation(state: TrainingState, event: EvaluationRequested, _: Pipeline | None) -> TrainingState:
-    known = any(request.job == event.job for request in state.evaluations)
-    return state if known else replace(state, evaluations=(*state.evaluations, event))
+    return replace(state, evaluations=(*state.evaluations, event))
 
 
 def _completed(state: TrainingState, event: TrainingCompleted, _: Pipeline | None) -> TrainingState:
-    known = Known(event.version, event.model, event.last_label, event.loss_scale)
-    return replace(state, known=(*state.known, known)[-KNOWN_KEPT:])
+    """The latest versions, and all that may still be scored, however many candidates came since."""
+    known = (*state.known, Known(event.version, event.model, event.last_label, event.loss_scale))
+    running = state.comparison
+    needed = {state.champion, state.retired, *((running.champion, running.challenger) if running else ())}
+    return replace(state, known=tuple(k for k in known[:-KNOWN_KEPT] if k.version in needed) + known[-KNOWN_KEPT:])
+
+
+def _failed(state: TrainingState, event: JobFailed, pipeline: Pipeline | None) -> TrainingState:
+    """A first training that failed is tried again a window later, or the pipeline would never serve."""
+    request = next((r for r in state.trainings if r.job == event.job), None)
+    first = event.final and state.champion is None and request is not None and request.trigger == "bootstrap"
+    if not first or pipeline is None:
+        return state
+    return replace(state, bootstrapped=False, retry_at=state.label + pipeline.window)
 
 
 def _closed_job(state: TrainingState, _event: Event, _: Pipeline | None) -> TrainingState:
@@ -110,16 +127,19 @@ def _closed_job(state: TrainingState, _event: Event, _: Pipeline | None) -> Trai
 
 
 def _promoted(state: TrainingState, event: CandidatePromoted, pipeline: Pipeline | None) -> TrainingState:
-    if event.expected_version != state.champion or state.version(event.version) is None or pipeline is None:
+    stale = event.expected_version != state.champion or event.version in state.ended
+    if stale or state.version(event.version) is None or pipeline is None:
         return state
     comparison = None
     if state.champion is not None and event.rule != "unconditional":
         comparison = _compare(state, event.cause, event.version, state.champion, event.label, pipeline)
-    return replace(state, champion=event.version, comparison=comparison)
+    state = end(state, event.version)
+    return replace(state, champion=event.version, retired=state.champion, comparison=comparison)
 
 
 def _pended(state: TrainingState, event: TrialPended, pipeline: Pipeline | None) -> TrainingState:
-    if pipeline is None:
+    running = state.comparison is not None and state.comparison.challenger == event.version
+    if pipeline is None or running or event.version in state.ended or event.champion != state.champion:
         return state
     return replace(
         state,
@@ -136,7 +156,7 @@ def _compare(
 
 
 def _ended(state: TrainingState, event: PromotionVerified | CandidateRejected, _: Pipeline | None) -> TrainingState:
-    running = state.comparison
+    state, running = end(state, event.version), state.comparison
     if running is not None and event.version in (running.champion, running.challenger):
         return replace(state, comparison=None)
     return state
@@ -145,11 +165,11 @@ def _ended(state: TrainingState, event: PromotionVerified | CandidateRejected, _
 def _rolled_back(state: TrainingState, event: PromotionRolledBack, _: Pipeline | None) -> TrainingState:
     if event.version != state.champion:
         return state
-    return replace(state, champion=event.to, comparison=None)
+    return replace(state, champion=event.to, retired=None, comparison=None)
 
 
 def _fault(state: TrainingState, event: DataFaultFound, _: Pipeline | None) -> TrainingState:
-    if event.fault in dict(state.faults):
+    if event.fault in dict(state.faults) or event.fault in state.ended:
         return state
     return replace(state, faults=(*state.faults, (event.fault, f"{event.kind} of {event.column or 'the stream'}")))
 
@@ -158,7 +178,7 @@ def _fault_cleared(state: TrainingState, event: DataFaultCleared, _: Pipeline | 
     faults = tuple(fault for fault in state.faults if fault[0] != event.fault)
     stretch = (event.first, event.last)
     excluded = state.excluded if stretch in state.excluded else (*state.excluded, stretch)[-HISTORY_KEPT:]
-    return replace(state, faults=faults, excluded=excluded)
+    return replace(end(state, event.fault), faults=faults, excluded=excluded)
 
 
 FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], TrainingState]] = {
@@ -175,7 +195,7 @@ FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], Trainin
     TrainingCompleted: _completed,
     ProbeCompleted: _closed_job,
     EvaluationCompleted: _closed_job,
-    JobFailed: _closed_job,
+    JobFailed: _failed,
     TrialPended: _pended,
     CandidatePromoted: _promoted,
     CandidateRejected: _ended,

@@ -22,6 +22,12 @@ class Mark:
     rows_from: int
     rows_to: int
     labels_to: int
+    labels_from: int = 0
+
+    @property
+    def read(self) -> tuple[int, int]:
+        """How far both topics had been read; the marks of one message share it."""
+        return self.rows_to, self.labels_to
 
 
 Marks = tuple[tuple[Mark, ...], ...]
@@ -29,10 +35,19 @@ Marks = tuple[tuple[Mark, ...], ...]
 
 
 def add_mark(marks: Marks, counted: PerformanceCounted, keep: int) -> Marks:
-    """With the slice's mark added and those more than ``keep`` labelled rows old dropped."""
+    """With the slice's mark added and those more than ``keep`` labelled rows old dropped; a repeat adds nothing."""
     lanes = list(marks) + [()] * (counted.lane + 1 - len(marks))
     mine = lanes[counted.lane]
-    mark = Mark(counted.last, counted.row, counted.rows_from, counted.rows_offset, counted.labels_offset)
+    if mine and counted.last <= mine[-1].label:
+        return marks
+    mark = Mark(
+        counted.last,
+        counted.row,
+        counted.rows_from,
+        counted.rows_offset,
+        counted.labels_offset,
+        counted.labels_from,
+    )
     # One mark always stays below the kept range: it tells where the range's first row can begin.
     stale = bisect_right(mine, counted.last - keep, key=lambda m: m.label) - 1
     lanes[counted.lane] = (*mine[max(stale, 0) :], mark)
@@ -71,17 +86,33 @@ def freeze(marks: Marks, first: int, last: int, excluded: tuple[tuple[int, int],
 def _freeze_lane(number: int, marks: tuple[Mark, ...], first: int, last: int) -> LaneRange:
     end = marks[min(bisect_left(marks, last, key=lambda m: m.label), len(marks) - 1)]
     before = _last_mark_before(marks, first)
-    held = [mark for mark in marks if mark.label > (before.label if before else 0) and mark.label <= end.label]
+    counted = before.label if before else 0
+    held = [mark for mark in marks if counted < mark.label <= end.label]
+    rows_from = min((mark.rows_from for mark in held), default=end.rows_to)
+    first = max(first, counted)
     return LaneRange(
         lane=number,
-        first=max(first, before.label if before else 0),
-        last=min(last, end.label),
-        rows_from=min((mark.rows_from for mark in held), default=end.rows_from),
+        first=first,
+        last=max(first, min(last, end.label)),
+        rows_from=rows_from,
         rows_to=end.rows_to,
-        labels_from=before.labels_to if before else 0,
+        labels_from=_labels_since(marks, rows_from, held),
         labels_to=end.labels_to,
-        labelled=before.label if before else 0,
+        labelled=counted,
+        joins=_joins(before, held),
     )
+
+
+def _joins(before: Mark | None, held: list[Mark]) -> tuple[tuple[int, int], ...]:
+    """How far both topics were read before the range, by its first message, and before its last one."""
+    ends = sorted({mark.read for mark in held})
+    return tuple(dict.fromkeys((before.read if before else (0, 0), *ends[:1], *ends[-2:-1])))
+
+
+def _labels_since(marks: tuple[Mark, ...], rows_from: int, held: list[Mark]) -> int:
+    """Labels read since the range's oldest row came: those before the range tell second labels from first ones."""
+    older = [mark.labels_to for mark in marks if mark.rows_to <= rows_from]
+    return min([older[-1] if older else marks[0].labels_from, *(mark.labels_from for mark in held)])
 
 
 def _last_mark_before(marks: tuple[Mark, ...], first: int) -> Mark | None:
@@ -89,9 +120,6 @@ def _last_mark_before(marks: tuple[Mark, ...], first: int) -> Mark | None:
     place = bisect_right(marks, first, key=lambda m: m.label)
     for number in range(place - 1, -1, -1):
         following = marks[number + 1] if number + 1 < len(marks) else None
-        if following is None or (following.rows_to, following.labels_to) != (
-            marks[number].rows_to,
-            marks[number].labels_to,
-        ):
+        if following is None or following.read != marks[number].read:
             return marks[number]
     return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from services.training.choices import PAST, PRESENT
+from services.training.dataset import label_positions
 from services.training.evaluation import paired, row_losses
 from services.training.fitting import FitError, fit, recency_weights
 from services.training.state import Known
@@ -21,13 +23,12 @@ def probe(
     request: ProbeRequested, token: int, pipeline: Pipeline, rows: pa.Table, champion: Known, services: JobServices
 ) -> ProbeCompleted:
     """Fits one probe per window and counts pairs on the rows from ``split_label`` on."""
-    split = max(0, min(rows.num_rows, request.split_label - request.data.first_label))
-    older, newer = rows.slice(0, split), rows.slice(split)
+    older, newer = _split(rows, request.split_label)
     label = pipeline.contract.label
     probes = {w: m for w in request.windows if (m := _fit(w, request, pipeline, older)) is not None}
     losses = {w: row_losses(model, newer, label, champion.loss_scale) for w, model in probes.items()}
     serving = row_losses(services.read(champion.model, load_model), newer, label, champion.loss_scale)
-    unseen = slice(max(0, champion.cut - request.data.first_label - split), None)
+    unseen = label_positions(newer) >= champion.cut
     both = PAST in losses and PRESENT in losses
     return ProbeCompleted(
         pipeline=request.pipeline,
@@ -40,10 +41,16 @@ def probe(
     )
 
 
+def _split(rows: pa.Table, label: int) -> tuple[pa.Table, pa.Table]:
+    """Rows before and from a label position; counting rows would go astray where faulty ones were left out."""
+    place = int(np.searchsorted(label_positions(rows), label))
+    return rows.slice(0, place), rows.slice(place)
+
+
 def _fit(window: str, request: ProbeRequested, pipeline: Pipeline, older: pa.Table) -> Model | None:
     """None where the window's rows can't carry a model (one class only, or none at all)."""
     if window == PRESENT:
-        older = older.slice(max(0, request.since_label - request.data.first_label))
+        _, older = _split(older, request.since_label)
     try:
         return fit(_cheaper(pipeline), older, recency_weights(older.num_rows, request.half_life), request.seed)
     except FitError:

@@ -80,14 +80,14 @@ def evaluation_request(state: TrainingState, comparison: Comparison, first: int)
 
 
 def _first_row(state: TrainingState, pipeline: Pipeline, window: Window, since: int | None) -> int:
+    memory = state.label - int(pipeline.retraining.memory * pipeline.window)
     if state.champion is None:
-        return 0
+        return max(0, memory)
     if window == "last":
         return max(0, state.label - (pipeline.retraining.last or pipeline.window))
-    memory = state.label - int(pipeline.retraining.memory * pipeline.window)
     return max(state.regime if since is None or window == PAST else since, memory, 0)
 
 
 def _end(state: TrainingState, pipeline: Pipeline, trigger: Trigger) -> int:
-    """The first training takes exactly the window, however many labels one message brought."""
-    return pipeline.window if trigger == "bootstrap" else state.label
+    """The first training takes exactly the window, however many labels one message brought; its repeat takes all."""
+    return pipeline.window if trigger == "bootstrap" and state.retry_at is None else state.label

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from services.training.choices import Lead
 from services.training.marks import Marks
+from shared.events.drift_detection import DriftMatured
 from shared.events.jobs import Jobs
 from shared.events.training import EvaluationRequested, ProbeRequested, TrainingRequested
 
@@ -62,9 +64,13 @@ class TrainingState:
     """First labelled row that trainings may use: later than 0 once a window "present only" won."""
     changes: tuple[Change, ...] = ()
     """Open drifts, from detection until their last stage was answered."""
+    ripe: tuple[DriftMatured, ...] = ()
+    """Matured stages whose rows the performance counts have not told of yet."""
     last_change: int | None = None
     """Where the last answered drift began, while it is open whether its past is still worth learning from."""
     next_check: int | None = None
+    lead: Lead = field(default_factory=Lead)
+    """Of fresh models over the champion, in the checks since it was trained."""
     next_volume: int | None = None
     history: tuple[int, ...] = ()
     """Labelled rows at the latest trainings: what cooldown and budget count."""
@@ -72,6 +78,12 @@ class TrainingState:
     """Open data faults: (id, what is wrong, in words)."""
     excluded: tuple[tuple[int, int], ...] = ()
     comparison: Comparison | None = None
+    retired: str | None = None
+    """The champion before this one: it may come back."""
+    retry_at: int | None = None
+    """Labelled rows at which a first training that failed is tried again."""
+    ended: tuple[str, ...] = ()
+    """What is over (commands done, changes answered, faults cleared, versions judged): a repeat must not revive it."""
 
     def version(self, name: str | None) -> Known | None:
         return next((known for known in self.known if known.version == name), None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.training.brakes import held_back
 from services.training.requests import evaluation_request, probe_request, training_request
-from services.training.state import TrainingState
+from services.training.state import Comparison, TrainingState
 from shared.domain.pipeline import Pipeline
 from shared.events.base import Event, derive_id
 from shared.events.training import TrainingSuppressed, Trigger
@@ -25,9 +25,10 @@ def due(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, tuple[
 
 
 def _first_training(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
-    if state.bootstrapped or state.label < pipeline.window:
+    if state.bootstrapped or state.paused or state.label < max(pipeline.window, state.retry_at or 0):
         return state, []
-    cause = derive_id("bootstrap", state.pipeline, state.file)
+    again = () if state.retry_at is None else (state.retry_at,)
+    cause = derive_id("bootstrap", state.pipeline, state.file, *again)
     return replace(state, bootstrapped=True), [training_request(state, pipeline, cause, "bootstrap", 0, "last")]
 
 
@@ -49,20 +50,23 @@ def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, lis
     """A detector compares a model with its own past; only a fresh one shows that better has become possible."""
     policy = pipeline.retraining
     waits = state.next_check is None or state.label < state.next_check
-    if policy.check_after is None or waits or state.changes or not state.idle:
+    if policy.check_after is None or state.champion is None or waits or state.changes or not state.idle:
         return state, []
     cause = derive_id("check", state.pipeline, state.label)
     again = replace(state, next_check=state.label + int(policy.check_again * pipeline.window))
     split = state.label - pipeline.window // 2
+    since = state.last_change
+    if since is not None and split - since < policy.stages[0] * pipeline.window:
+        since = None
     events = braked(state, pipeline, cause, "check", 0) or [
-        probe_request(state, pipeline, cause, "check", 0, state.last_change, split)
+        probe_request(state, pipeline, cause, "check", 0, since, split)
     ]
     return again, list(events)
 
 
 def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
     comparison = state.comparison
-    if comparison is None or state.label < min(comparison.next_label, comparison.until):
+    if comparison is None or state.label < _next_look(comparison):
         return state, []
     cuts = [known.cut for known in state.known if known.version in (comparison.champion, comparison.challenger)]
     first = max(*cuts, comparison.seen)
@@ -70,6 +74,12 @@ def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState
         return state, []
     moved = replace(comparison, seen=state.label, next_label=state.label + max(1, pipeline.window // CHECKPOINTS))
     return replace(state, comparison=moved), [evaluation_request(state, comparison, first)]
+
+
+def _next_look(comparison: Comparison) -> int:
+    """The next checkpoint, or the end if that comes first; past the end (an evaluation failed) at the same pace."""
+    over = comparison.seen >= comparison.until
+    return comparison.next_label if over else min(comparison.next_label, comparison.until)
 
 
 def braked(state: TrainingState, pipeline: Pipeline, cause: str, trigger: Trigger, stage: int) -> tuple[Event, ...]:

@@ -43,7 +43,10 @@ class Work:
     known: tuple[Known, ...]
 
     def version(self, name: str) -> Known:
-        return next(known for known in self.known if known.version == name)
+        found = next((known for known in self.known if known.version == name), None)
+        if found is None:
+            raise LookupError(f"version {name!r} is not among the {len(self.known)} that the job may score")
+        return found
 
 
 def encode_work(request: Requested, known: tuple[Known, ...]) -> bytes:

@@ -2,7 +2,7 @@
 
 skops, not pickle: reading a blob must not run code.  The reader holds the allow-list.  skops names a blob's members
 by memory address and stores the time, so two dumps of one estimator differ; `dump_model` rewrites them in order of
-appearance with fixed times, and equal models get equal digests.
+appearance, with fixed times and without stray memory, and equal models get equal digests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TRUSTED = (
 """Types that skops does not vouch for by itself and that plain scikit-learn models contain. Exact names only."""
 
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-IDENTIFIER = re.compile(r'("__id__": |")(\d{6,})(\.npy")?')
+IDENTIFIER = re.compile(r'("__id__": |"file": ")(\d+)')
 
 
 class UntrustedModelError(ValueError):
@@ -112,15 +112,29 @@ def _canonical(blob: bytes) -> bytes:
     names: dict[str, str] = {}
 
     def rename(match: re.Match[str]) -> str:
-        number = names.setdefault(match[2], str(len(names)))
-        return f"{match[1]}{number}{match[3] or ''}" if match[1] != '"' or match[3] else match[0]
+        return f"{match[1]}{names.setdefault(match[2], str(len(names)))}"
 
     schema = IDENTIFIER.sub(rename, source.read("schema.json").decode())
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in sorted((n for n in source.namelist() if n != "schema.json"), key=lambda n: int(names[n[:-4]])):
-            archive.writestr(
-                zipfile.ZipInfo(f"{names[name[:-4]]}.npy", FIXED_TIME), source.read(name), zipfile.ZIP_DEFLATED
-            )
+            member = zipfile.ZipInfo(f"{names[name[:-4]]}.npy", FIXED_TIME)
+            archive.writestr(member, _without_padding(source.read(name)), zipfile.ZIP_DEFLATED)
         archive.writestr(zipfile.ZipInfo("schema.json", FIXED_TIME), schema, zipfile.ZIP_DEFLATED)
     return target.getvalue()
+
+
+def _without_padding(member: bytes) -> bytes:
+    """The array file with zeros between the fields of its records.
+
+    scikit-learn leaves there what the memory happened to hold, and equal trees would get different bytes.
+    """
+    array = np.load(io.BytesIO(member), allow_pickle=False)
+    if array.dtype.names is None:
+        return member
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    sink = io.BytesIO()
+    np.save(sink, clean, allow_pickle=False)
+    return sink.getvalue()

@@ -94,7 +94,7 @@ class RetrainingPolicy(Strict):
         "check", description="Answer input drift with a check, or only record it."
     )
     stages: tuple[float, ...] = Field(
-        (0.25,), description="Windows of labelled rows after the change before each training."
+        (0.2,), description="Windows of labelled rows after the change before each training."
     )
     choose_window: bool = Field(True, description="Let probes choose between past-and-present and present-only.")
     check_after: float | None = Field(
@@ -103,8 +103,8 @@ class RetrainingPolicy(Strict):
     check_again: float = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
     every: Rows | None = Field(None, ge=1, description="Train every so many labelled rows, whatever the data say.")
     last: Rows | None = Field(None, ge=2, description="Train on the last so many labelled rows alone.")
-    half_life: float | None = Field(2.0, gt=0, description="Windows after which a row counts half.")
-    memory: float = Field(12.0, ge=1, description="Windows of labelled rows that a training looks back at most.")
+    half_life: float | None = Field(1.5, gt=0, description="Windows after which a row counts half.")
+    memory: float = Field(9.0, ge=1, description="Windows of labelled rows that a training looks back at most.")
     minimum_labels: Rows = Field(20, ge=2, description="Labelled rows below which nothing is trained.")
     cooldown: Rows = Field(0, ge=0, description="Labelled rows after a training in which no other starts.")
     budget: Budget | None = None

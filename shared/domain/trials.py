@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-WIN_SHARES = (0.55, 0.6, 0.65, 0.7, 0.8, 0.9)
-"""Alternatives: how often the better version is right where exactly one of the two is."""
+EVEN = 0.5
+LEADS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
+"""Alternatives: how much of the way from the null's share of wins to all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,18 @@ class Paired:
         return Paired(self.n, self.losses, self.wins, self.champion_loss, self.challenger_loss)
 
 
-def log_evidence(wins: float, losses: float) -> float:
-    """Natural log of an e-value against "not better": the mean over q of (2q)^wins (2(1-q))^losses.
+def log_evidence(wins: float, losses: float, share: float = EVEN) -> float:
+    """Natural log of an e-value against "the challenger wins at most ``share`` of the discordant pairs".
 
-    Under the null a discordant pair is a win with chance at most 1/2 given the past, so this is a non-negative
-    supermartingale starting at 1 and by Ville's inequality it ever reaches 20 with chance at most 1/20: it may be
-    looked at after every row (Ville 1939; Ramdas et al., "Game-theoretic statistics", 2023). Counts divided by an
-    overdispersion need not be whole; with them the bound is calibrated, not proven.
+    The mean over alternatives q of (q/share)^wins ((1-q)/(1-share))^losses.  Under the null a discordant pair is a win
+    with chance at most ``share`` given the past, so this is a non-negative supermartingale starting at 1, and by
+    Ville's inequality it ever reaches 20 with chance at most 1/20: it may be looked at after every row (Ville 1939;
+    Ramdas et al., "Game-theoretic statistics", 2023).  Counts divided by an overdispersion need not be whole; with
+    them the bound is calibrated, not proven.
     """
-    terms = [wins * math.log(2 * q) + losses * math.log(2 * (1 - q)) for q in WIN_SHARES]
+    terms = [
+        wins * math.log(q / share) + losses * math.log((1 - q) / (1 - share))
+        for q in (share + (1 - share) * lead for lead in LEADS)
+    ]
     top = max(terms)
     return top + math.log(sum(math.exp(term - top) for term in terms) / len(terms))

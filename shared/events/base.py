@@ -20,9 +20,13 @@ def derive_id(*parts: object) -> str:
 
 
 class Part(BaseModel):
-    """A piece of an event. Unknown fields are ignored here too, or one new field inside would stop every old reader."""
+    """A piece of an event. Unknown fields are ignored here too, or one new field inside would stop every old reader.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Infinities and NaN are refused at the writer: JSON has none, they would be written as null, and no reader of the
+    log could decode the event ever after.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Event(Part):

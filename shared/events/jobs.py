@@ -63,16 +63,17 @@ CLOSED_KEPT = 256
 def fold(jobs: Jobs, event: Event, offset: int, timestamp: int) -> Jobs:
     """The jobs after one ledger event; events that change nothing leave it as it is."""
     if isinstance(event, Requested):
-        known = event.job in jobs.closed or jobs.find(event.job) is not None
-        return jobs if known else replace(jobs, open=(*jobs.open, Job(event.job, event.type)))
+        return jobs if known(jobs, event) else replace(jobs, open=(*jobs.open, Job(event.job, event.type)))
     if isinstance(event, JobClaimed):
         return _claim(jobs, event, offset, timestamp)
     if isinstance(event, JobBeat):
         job = jobs.find(event.job)
         return jobs if job is None or job.token != event.token else _update(jobs, replace(job, alive=timestamp))
-    if accepted(jobs, event) and (not isinstance(event, JobFailed) or event.final):
-        return close(jobs, event.job)  # type: ignore[attr-defined]
-    return jobs
+    if not accepted(jobs, event):
+        return jobs
+    if isinstance(event, JobFailed) and not event.final:
+        return _given_up(jobs, event.job, timestamp)
+    return close(jobs, event.job)  # type: ignore[attr-defined]
 
 
 def accepted(jobs: Jobs, event: Event) -> bool:
@@ -88,10 +89,22 @@ def close(jobs: Jobs, job: str) -> Jobs:
     return Jobs(tuple(j for j in jobs.open if j.id != job), (*jobs.closed, job)[-CLOSED_KEPT:])
 
 
+def _given_up(jobs: Jobs, job: str, timestamp: int) -> Jobs:
+    """A worker that reports its failure ends its lease, so that the next attempt need not wait for it."""
+    return Jobs(tuple(replace(j, alive=timestamp - LEASE - 1) if j.id == job else j for j in jobs.open), jobs.closed)
+
+
+def known(jobs: Jobs, event: Event) -> bool:
+    """Whether it asks for a job that was asked for before: a repeat."""
+    return isinstance(event, Requested) and (event.job in jobs.closed or jobs.find(event.job) is not None)
+
+
 def _claim(jobs: Jobs, claim: JobClaimed, offset: int, timestamp: int) -> Jobs:
     job = jobs.find(claim.job)
     if job is None or claim.attempt > ATTEMPTS or (job.token is not None and not job.lapsed(timestamp)):
         return jobs
+    if claim.attempt != job.attempt + 1:
+        return jobs  # a late copy of an earlier claim: its worker is long done, and counting anew would have no end
     return _update(jobs, replace(job, attempt=claim.attempt, token=offset, worker=claim.worker, alive=timestamp))
 
 

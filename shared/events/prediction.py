@@ -31,6 +31,8 @@ class PerformanceCounted(Event):
     """Lowest offset of ``records.validated`` that holds one of these rows."""
     rows_offset: int
     """Records up to this offset of ``records.validated`` (exclusive) had been read."""
+    labels_from: int = 0
+    """Lowest offset of ``labels`` that holds one of their labels: a label may come before its record."""
     labels_offset: int
     """Messages up to this offset of ``labels`` (exclusive) had been read; 0 where labels are inline."""
     time: int | None = None

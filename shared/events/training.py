@@ -30,6 +30,9 @@ class LaneRange(Part):
     labels_from: int
     labels_to: int
     labelled: int
+    joins: tuple[tuple[int, int], ...] = ((0, 0),)
+    """Where labels are late: (rows, labels) offsets that had been read before the range (such pairs are in none of its
+    rows), and at the ends of its first and next-to-last message: rows are in the order in which they were joined."""
 
 
 class DataRange(Part):
@@ -145,7 +148,7 @@ class JobClaimed(Event):
     """A worker takes a job. Valid iff it is the first, or later than the last heartbeat plus the lease."""
 
     type: ClassVar[str] = "driftloop.training.claimed.v1"
-    identity: ClassVar[tuple[str, ...]] = ("job", "attempt")
+    identity: ClassVar[tuple[str, ...]] = ("job", "attempt", "worker")
 
     job: str
     attempt: int

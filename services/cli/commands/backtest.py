@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 POLICIES = "never,every:W,drift,last-class"
 
 
-def command(
+def command(  # noqa: PLR0917 - a command's options; nobody calls it by position
     context: typer.Context,
     data: Annotated[Path, typer.Argument(help="CSV, CSV.gz or Parquet: one row per record, in time order.")],
     pipeline: Annotated[Path | None, typer.Option(help="Pipeline file; without one, --label is needed.")] = None,

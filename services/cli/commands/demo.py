@@ -131,22 +131,31 @@ def _result(
 
 def _tell(result: BacktestResult, out: Path) -> None:
     from services.cli.outcome import LEDGER, conclusion, print_table, write
-    from services.cli.words import Narrator
 
     report = write(result, out)
     (out / "pipeline.yaml").write_text(result.settings, "utf-8")
     (out / LEDGER).write_text(_own_ledger(result), "utf-8")
-    print("\nWhat really happened:")
-    for first, _, says in result.truth:
-        print(f"  {event_line(first, says)}")
-    print("\nWhat Driftloop did about it:")
-    for told in Narrator().tell(result.policies[0].ledger):
-        if not told.routine:
-            print(f"  {event_line(told.row, told.words)}")
+    print("\nWhat happened (»), and what Driftloop did about it:")
+    for row, words in _story(result):
+        print(f"  {event_line(row, words)}")
     print()
     print_table(result)
     print(f"\n{conclusion(result)}\n\nLook closer: driftloop timeline {out}; driftloop explain VERSION {out}")
     print(f"Report: {report}")
+
+
+def _story(result: BacktestResult) -> list[tuple[int, str]]:
+    """The decisions that matter most, among the changes that were really made to the plant."""
+    from services.cli.words import Narrator
+    from shared.events import deployment, drift_detection
+
+    kinds = (
+        deployment.CandidatePromoted, deployment.PromotionVerified, deployment.PromotionRolledBack,
+        drift_detection.DriftDetected, drift_detection.DataFaultFound, drift_detection.DataFaultCleared,
+    )  # fmt: skip
+    events = [event for event in result.policies[0].ledger if isinstance(event, kinds)]
+    told = [(told.row, told.words) for told in Narrator().tell(events)]
+    return sorted([*((first, f"» {says}") for first, _, says in result.truth), *told], key=lambda line: line[0])
 
 
 def _own_ledger(result: BacktestResult) -> str:

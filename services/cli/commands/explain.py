@@ -1,2 +1,34 @@
-def command() -> None:
-    """Soon."""
+"""``driftloop explain``: why a version came to be, as a tree from the evidence to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from services.cli.explanation import Branch
+
+
+def command(
+    version: Annotated[str, typer.Argument(help="Version, or the beginning of its id.")],
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run, demo or backtest.")] = None,
+) -> None:
+    """Explain a version: the drift behind it, the rows it learnt from, the gate's reasons, what labels said later."""
+    from services.cli.explanation import explained
+    from services.cli.history import history
+
+    told = explained(history(folder), version)
+    print(told.words)
+    for line in _lines(told.branches):
+        print(line)
+
+
+def _lines(branches: tuple[Branch, ...], margin: str = "") -> Iterator[str]:
+    """The tree, whole lines: whoever cuts them to the terminal's width hides reasons."""
+    for place, branch in enumerate(branches, 1):
+        last = place == len(branches)
+        yield f"{margin}{'└── ' if last else '├── '}{branch.words}"
+        yield from _lines(branch.branches, f"{margin}{'    ' if last else '│   '}")

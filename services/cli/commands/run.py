@@ -1,2 +1,112 @@
-def command() -> None:
-    """Soon."""
+"""``driftloop run``: a pipeline in one process, on a pipe or a growing file."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.errors import UserError
+from services.cli.live import event_line
+
+if TYPE_CHECKING:
+    from services.cli.session.session import Session
+    from shared.domain.pipeline import Pipeline
+
+MOMENT = 0.25
+"""Seconds that a record waits at most for others to be handled with."""
+
+
+class Lines(StrEnum):
+    """How a record is written."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+def command(
+    pipeline: Annotated[Path, typer.Option(help="Pipeline file.")],
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[INPUT]", help="File of records; standard input by default.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on reading as the file grows, like tail -f.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Folder for the ledger, the models and the dead letters.")
+    ] = Path("driftloop-run"),
+    lines: Annotated[Lines | None, typer.Option("--format", help="By default what the file's name says.")] = None,
+) -> None:
+    """Predict records as they come, one JSON line each, and keep the model right. Decisions are told on stderr.
+
+    Labels come in the record, or later as {"id": …, "LABEL": …} where the pipeline file says "arrives: late".
+    """
+    from shared.domain.estimators import build_estimator
+    from shared.domain.pipeline_file import read_pipeline
+
+    described = read_pipeline(pipeline)
+    build_estimator(described.estimator)
+    if follow and source is None:
+        raise UserError("--follow goes with a file: standard input is followed anyway")
+    stop = Event()
+    with _opened(source) as descriptor, _stopped_by_signals(stop):
+        _run(described, pipeline, descriptor, folder, lines or _format(source), follow, stop)
+
+
+def _run(pipeline: Pipeline, file: Path, descriptor: int, folder: Path, form: Lines, follow: bool, stop: Event) -> None:
+    from services.cli.session.lines import Feed, batches
+    from services.cli.session.session import Session
+
+    feed = Feed(descriptor, pipeline.steps.size * pipeline.lanes, MOMENT, follow)
+    with closing(Session(pipeline, folder, sys.stdout, _say)) as session:
+        (folder / "pipeline.yaml").write_bytes(file.read_bytes())
+        print(f"collecting {pipeline.window:,} labelled records for the first model", file=sys.stderr)
+        for batch in batches(feed, stop):
+            _feed(session, batch, form)
+
+
+def _feed(session: Session, batch: list[bytes], form: Lines) -> None:
+    if form is Lines.CSV and session.header is None:
+        session.header, batch = batch[0], batch[1:]
+    if batch:
+        session.feed(batch)
+
+
+def _format(source: Path | None) -> Lines:
+    return Lines.CSV if source is not None and source.suffix == ".csv" else Lines.NDJSON
+
+
+def _say(row: int, words: str) -> None:
+    print(event_line(row, words), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _opened(source: Path | None) -> Iterator[int]:
+    if source is None or str(source) == "-":
+        yield sys.stdin.fileno()
+        return
+    if not source.exists():
+        raise UserError(f"{source}: there is no such file")
+    with source.open("rb", buffering=0) as file:
+        yield file.fileno()
+
+
+@contextmanager
+def _stopped_by_signals(stop: Event) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the run in order; a second one ends it at once."""
+
+    def on_signal(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -23,6 +23,8 @@ ALTERNATIVES = (0.05, 0.1, 0.2, 0.4, 0.7)
 """Where between the bound and 1 the alternatives' means lie."""
 CONFIDENCE = 0.9
 """Of the upper limit on the version's loss when new."""
+LEAST = 0.001
+"""The null's mean stays so far from 0 and 1: no likelihood ratio is defined against a certainty."""
 NEVER = -math.inf
 
 
@@ -77,7 +79,7 @@ def update(
         state, dispersion = _settle(state, dispersion, (loss, rows), settle)
     if state.bound is None:
         return state, dispersion
-    mean = min(state.bound + tolerance, limit, 0.999)
+    mean = max(LEAST, min(state.bound + tolerance, limit, 1 - LEAST))
     return _accumulate(state, loss, rows, mean, dispersion.phi, label - rows), dispersion
 
 

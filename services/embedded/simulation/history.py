@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from shared.adapters.memory import MemoryLog
+from shared.adapters.memory import MemoryBlobs, MemoryLog
 from shared.runtime.core import Message
 from shared.runtime.ports import Place
 
@@ -27,9 +27,10 @@ class Line:
 
 @dataclass(slots=True)
 class History:
-    """``log`` is the truth, seen as a committed reader sees it, not through any process's faulty connection."""
+    """``log`` and ``blobs`` are the truth, seen as a committed reader sees it, not through any process's faulty connection."""
 
     log: MemoryLog
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     lines: list[Line] = field(default_factory=list)
     quiet: bool = False
     resets: list[tuple[str, Place, int]] = field(default_factory=list)

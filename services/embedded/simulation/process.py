@@ -33,7 +33,8 @@ class Process:
         self.runs: deque[Run] = deque()
         self._world = world
         self._opened = False
-        self._build(Wire(world, self))
+        self._wire = Wire(world, self)
+        self._build(self._wire)
 
     def step(self) -> bool:
         """One turn: whether anything moved."""
@@ -47,7 +48,9 @@ class Process:
         return self.worker.wake_at()
 
     def _build(self, wire: Wire) -> None:
-        log, blobs, core = FaultyLog(wire), FaultyBlobs(wire), self.stage.core
+        log, blobs = FaultyLog(wire), FaultyBlobs(wire)
+        name = self.place if self._world.stable_names else self.name
+        core = self.stage.core_of(name)
         read = BlobReader(blobs)
         self._services = JobServices(log, blobs, read)
         host = LogHost(
@@ -55,7 +58,7 @@ class Process:
             log,
             FaultyGroups(wire),
             member=self.name,
-            transactional=self.place if self._world.stable_names else self.name,
+            transactional=name,
             start=self.runs.append,
             answer=self._answer,
             atomic=self.stage.atomic,
@@ -88,6 +91,7 @@ class Process:
 
     def _run(self) -> bool:
         run = self.runs.popleft()
+        self._wire.stall(f"job {run.job} token {run.token}")
         self._world.note(self.name, f"runs {run.job} token {run.token}")
         self._world.scenario.jobs(run, self._services)
         return True

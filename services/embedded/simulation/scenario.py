@@ -30,11 +30,15 @@ class Checker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A core and how its processes run it."""
+    """A core and how its processes run it. ``per_process`` builds it for a process by name, where the core has one."""
 
     core: Core[Any]
     atomic: bool
     replicas: int = 2
+    per_process: Callable[[str], Core[Any]] | None = None
+
+    def core_of(self, process: str) -> Core[Any]:
+        return self.core if self.per_process is None else self.per_process(process)
 
 
 def no_jobs(*_: object) -> None:
@@ -45,7 +49,9 @@ def no_jobs(*_: object) -> None:
 class Scenario:
     """Everything but the choices. ``inputs`` are appended from outside, in order, while the stages run.
 
-    ``horizon``: log time (ms) after the faults stop, within which timers are followed to quiescence.
+    ``horizon``: log time (ms) after the faults stop, within which timers are followed to quiescence. ``batches``: how
+    many messages a process folds into one unit of work; each run has one of them. ``patience``: turns without faults
+    after which a run that still moves is called stuck.
     """
 
     name: str
@@ -58,3 +64,5 @@ class Scenario:
     blobs: Sequence[bytes] = ()
     steps: int = 150
     horizon: int = 600_000
+    batches: tuple[int, ...] = (1, 2, 3)
+    patience: int = 2_000

@@ -11,6 +11,7 @@
 | replaced | a new incarnation starts, then the effect | success, or a fence |
 | rewound | somebody sets the group back: messages come again | older offsets |
 | again | nothing | messages that it has read before, once more |
+| stalled | a job stops, its process is given up, leases end, others go on; then the job runs | success, or a fence |
 | unaware | nothing | an outdated "you're still a member" |
 """
 
@@ -36,6 +37,8 @@ REPEATABLE = (*WRITING, "repeated")
 READING = ("crash-before", "lost", "slow", "paused", "replaced")
 HANG = 14
 """Turns that others get while a process hangs: enough to notice, to take over and to go on."""
+STALL, STALLED_TURNS = 90_000, 150
+"""A stalled job: milliseconds past every lease, and turns in which another process can take over and finish."""
 
 
 class Crash(BaseException):
@@ -65,6 +68,13 @@ class Wire:
         if fault:
             self.world.note(self._process.name, label, fault)
         return fault
+
+    def stall(self, label: str) -> None:
+        """A job that stops for longer than any lease, while its process is given up: it ends as a zombie."""
+        if self.note(label, ("stalled",)):
+            self.world.expire(self._process)
+            self.world.time += STALL
+            self.world.let_others_run(STALLED_TURNS)
 
     def _spoil(self, label: str, fault: str, effect: Callable[[], object]) -> None:
         if fault in {"crash-after", "unacknowledged", "repeated"}:

@@ -25,8 +25,6 @@ LATE = (25, 0, 60, 120)
 """Turns for which the network may hold a request back: long enough to meet its sender's next transaction."""
 NESTED = 2
 """Processes that hang at once, at most."""
-PATIENCE = 2_000
-"""Turns without faults after which a run that still moves is called stuck."""
 
 Actor = tuple[str, Callable[[], bool]]
 
@@ -48,12 +46,12 @@ class World:
         self.tape = tape
         self.time = 0
         self.stable_names = tape.knob(2) == 0
-        self.batch = 1 + tape.knob(3)
+        self.batch = scenario.batches[tape.knob(len(scenario.batches))]
         self.log = MemoryLog(lambda: self.time)
         self.log.coordinator.deferred = True
         self.groups = MemoryGroups(self.log)
         self.blobs = MemoryBlobs()
-        self.history = History(self.log)
+        self.history = History(self.log, self.blobs)
         self._checkers = tuple(scenario.checkers())
         self._inputs = deque(scenario.inputs)
         self._network: dict[str, Callable[[], object]] = {}
@@ -232,10 +230,11 @@ class World:
                 process.alive = False
 
     def _settle(self) -> None:
-        last = self._turn + PATIENCE
+        last = self._turn + self.scenario.patience
         while self._idle <= 2 * len(self._actors()):
             if self._turn > last:
-                raise Violation("liveness", f"still moving {PATIENCE} turns after the last fault: {self._recent()}")
+                patience = self.scenario.patience
+                raise Violation("liveness", f"still moving {patience} turns after the last fault: {self._recent()}")
             self._idle = 0 if self._next() else self._idle + 1
         if pending := [name for name, _ in self._actors() if name.split()[0] not in {"clock", *self._names()}]:
             raise Violation("liveness", f"at rest, but pending: {', '.join(pending)}")

@@ -1,0 +1,97 @@
+"""The ledger of a run, demo or backtest, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.backtest.report.stories import Job, Story, chronicle
+from services.cli.errors import UserError
+from services.cli.outcome import LEDGER
+from services.cli.words import brief
+from shared.events.base import CATALOGUE, Event
+from shared.events.training import TrainingCompleted
+
+FOLDERS = ("driftloop-run", "driftloop-demo", "driftloop-out")
+"""Where `run`, `demo` and `backtest` write by default, in the order in which a command looks."""
+OWN_POLICY = "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A folder and the events of its ledger, in order."""
+
+    folder: Path
+    events: tuple[Event, ...]
+
+    def trained(self, prefix: str) -> TrainingCompleted:
+        """The version whose id begins so; UserError if there is none, or more than one."""
+        versions = {event.version: event for event in self.events if isinstance(event, TrainingCompleted)}
+        found = [event for version, event in versions.items() if version.startswith(prefix)]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(brief(version) for version in versions) or "none"
+        if not found:
+            raise UserError(f"version {prefix!r}: {self.folder} has none that begins so; there are {known}")
+        raise UserError(f"version {prefix!r}: {len(found)} versions begin so ({known}); give more of it")
+
+    def story(self, version: TrainingCompleted) -> tuple[Story, Job]:
+        """All that the version's cause brought about, and the job that trained it."""
+        told = chronicle(self.events, getattr(self.events[-1], "row", 0))
+        stories = [episode.story for episode in told.episodes] + list(told.others)
+        found = ((s, j) for s in stories for j in s.jobs if j.completed and j.completed.version == version.version)
+        return next(found)
+
+
+def folder_or_default(folder: Path | None) -> Path:
+    """The folder given, or the first of the usual ones that holds a ledger."""
+    if folder is not None:
+        return folder
+    there = [Path(name) for name in FOLDERS if (Path(name) / LEDGER).is_file()]
+    if not there:
+        raise UserError(f"which folder? None of {', '.join(FOLDERS)} is here; give the one that a run was written to")
+    return there[0]
+
+
+def history(folder: Path | None) -> History:
+    """UserError for a folder without a ledger, and for a ledger that is damaged: which line, and what it lacks."""
+    place = folder_or_default(folder)
+    path = place / LEDGER
+    if not path.is_file():
+        raise UserError(f"{place}: holds no {LEDGER}; give the folder that a run, demo or backtest was written to")
+    lines = path.read_text("utf-8").splitlines()
+    told = [_parsed(line, path, number) for number, line in enumerate(lines, 1)]
+    policies = [line["policy"] for line in told if "policy" in line]
+    if policies:
+        chosen = OWN_POLICY if OWN_POLICY in policies else policies[0]
+        told = [line for line in told if line.get("policy") == chosen]
+    if not told:
+        raise UserError(f"{path}: is empty: nothing has happened yet")
+    return History(place, tuple(_events(told, path)))
+
+
+def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        raise UserError(f"{path}: line {number} is not JSON; was the file cut off?") from None
+    if not isinstance(told, dict) or not {"type", "data"} <= told.keys():
+        raise UserError(f"{path}: line {number} is no ledger event: it lacks 'type' or 'data'")
+    return told
+
+
+def _events(told: list[dict[str, Any]], path: Path) -> Iterator[Event]:
+    """Events of types that this build knows; a newer build's others are passed over, as every reader does."""
+    for line in told:
+        kind = CATALOGUE.get(line["type"])
+        if kind is not None:
+            try:
+                yield kind.model_validate(line["data"])
+            except ValidationError as error:
+                place = ".".join(str(part) for part in error.errors()[0]["loc"])
+                raise UserError(f"{path}: an event of type {line['type']} is damaged at {place!r}") from error

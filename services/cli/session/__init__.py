@@ -1,0 +1,1 @@
+"""`driftloop run`: one process between lines in and predictions out."""

@@ -1,0 +1,134 @@
+"""Bugs planted in the real cores and in the protocol around them, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from services.deployment import fold as deployment_fold
+from services.embedded.simulation import loop_scenario
+from services.prediction import core as prediction
+from services.prediction import joining
+from services.training import core as training
+from services.training import requests
+from services.training.work import work
+from services.validation import core as validation
+from shared.domain.digest import digest
+from shared.events import jobs
+from shared.events.base import derive_id
+from shared.runtime.advance import Held
+from shared.runtime.core import Run, Step
+from shared.runtime.hosts import LogHost
+from shared.runtime.jobs import JobServices
+from tests.simulation.mutants import ORIGINAL_WORK, Mutant, _Recorded
+
+
+def _any_token(state: jobs.Jobs, event: Any) -> bool:
+    return isinstance(event, jobs.Result) and state.find(event.job) is not None
+
+
+def _any_expectation(state: Any, promotion: Any) -> bool:
+    return any(version.id == promotion.version for version in state.candidates)
+
+
+def _forgets_closed(state: jobs.Jobs, job: str) -> jobs.Jobs:
+    return jobs.Jobs(tuple(other for other in state.open if other.id != job))
+
+
+class _Late:
+    """A blob store that stores when it's too late."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    def put(self, data: bytes) -> str:
+        self.kept.append(data)
+        return digest(data)
+
+
+def _reports_before_storing(run: Run, services: JobServices) -> None:
+    late = _Late()
+    work(run, JobServices(services.log, late, services.read))  # type: ignore[arg-type]
+    for data in late.kept:
+        services.blobs.put(data)
+
+
+def _fresh_ids() -> Any:
+    number = count()
+    return lambda *parts: derive_id(*parts, next(number))
+
+
+@contextmanager
+def _saved_before_said(self: LogHost) -> Iterator[Any]:
+    if self._atomic:
+        with ORIGINAL_WORK(self) as real:
+            yield real
+        return
+    work = _Recorded()
+    yield work
+    with ORIGINAL_WORK(self) as real:
+        work.replay(real, appends=False)
+    for effect in work.appends:
+        self.write(effect)
+
+
+def _said_outside(self: LogHost) -> Any:
+    """Validation and prediction like the others: each append visible at once, then state and offsets."""
+    self._atomic = False
+    return ORIGINAL_WORK(self)
+
+
+def _watched_by_the_claimant(self: Any, state: Any, event: Any, message: Any) -> Any:
+    effects = ORIGINAL_CLAIMS(self, state, event, message)
+    return effects if not isinstance(event, jobs.JobClaimed) or len(effects) > 1 else ()
+
+
+def _deaf_before_the_file(state: Any, counted: Any, message: Any, pipeline: Any, read: Any) -> Any:
+    return ORIGINAL_COUNTS(state, counted, message, pipeline, read) if pipeline else Step(state)
+
+
+def _last_word_wins(state: Any, serving: Any) -> Any:
+    return ORIGINAL_SERVE(replace(state, ledger_offset=-1), serving)
+
+
+def _every_label_counts(labels: Any, *_: Any) -> Any:
+    return labels, 0
+
+
+ORIGINAL_CLAIMS = training.Training._work
+ORIGINAL_COUNTS = training._on_performance
+ORIGINAL_SERVE = prediction.serve
+
+ROWS = ("conserved", "predicted", "labels-counted-once")
+
+ONE_LANE = (
+    Mutant("results count under any token", jobs, "accepted", _any_token, ("jobs-agree",)),
+    Mutant("claims count within the lease", jobs.Job, "lapsed", lambda job, _: job.token is not None, ("jobs-agree",)),
+    Mutant("closed jobs open again", jobs, "close", _forgets_closed, ("jobs-agree",)),
+    Mutant("completed is said before the blobs are stored", loop_scenario, "work", _reports_before_storing, ("blobs",)),
+    Mutant("each request makes a new job id", requests, "derive_id", _fresh_ids(), ("one-job",)),
+    Mutant("covered inputs are handled again", Held, "covers", lambda *_: False, ROWS),
+    Mutant("transactions are not used", LogHost, "work", _said_outside, ROWS),
+    Mutant(
+        "states are saved before decisions are said",
+        *(LogHost, "work", _saved_before_said, ("liveness", "nothing-open", "decided", "episodes-end")),
+        also=(),
+    ),
+    Mutant(
+        "only the claimant watches the lease",
+        *(training.Training, "_work", _watched_by_the_claimant, ("nothing-open", "liveness")),
+    ),
+    Mutant("counts before the file are dropped", training, "_on_performance", _deaf_before_the_file, ("frozen-rows",)),
+)
+TWO_LANES = (
+    Mutant(
+        "promotions count whoever serves", deployment_fold, "is_valid", _any_expectation, ("champions-agree", "fencing")
+    ),
+    Mutant(
+        "second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)
+    ),
+    Mutant("serving's last word wins", prediction, "serve", _last_word_wins, ("predicted",)),
+)

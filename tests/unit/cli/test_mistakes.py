@@ -1,0 +1,131 @@
+"""A user's mistake is one line on standard error and exit code 2; a defect of ours is not hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.cli import main as entry
+from tests.unit.cli.calls import call, write_rows
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files with something wrong with each, and one without."""
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "ok.csv")
+    write_rows(tmp_path / "one-class.csv", label="x")
+    (tmp_path / "no-label.csv").write_text("a,b,class\n" + "1,2,\n2,3,\n" * 200)
+    write_rows(tmp_path / "constant.csv", fixed="1")
+    write_rows(tmp_path / "short.csv", 30)
+    write_rows(tmp_path / "twins.csv", header="a,a,class")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "header.csv").write_text("a,b,class\n")
+    (tmp_path / "ragged.csv").write_text("a,b,class\n" + "1,2,x\n" * 100 + "1,2\n")
+    (tmp_path / "latin.csv").write_bytes(b"a,class\n" + b"\xe4,1\n" * 100)
+    (tmp_path / "ok.txt").write_text("a\n1\n")
+    (tmp_path / "sick.yaml").write_text("name: x\ncontract: [\n")
+    (tmp_path / "typo.yaml").write_text(
+        "name: x\nwindwo: 50\ncontract:\n  features: [{name: a, kind: number}]\n  label: {name: class}\n"
+    )
+    for name, column in (("other.yaml", "aa"), ("right.yaml", "a")):
+        (tmp_path / name).write_text(
+            f"name: x\nwindow: 50\ncontract:\n  features: [{{name: {column}, kind: number}}]\n  label: {{name: class}}\n"
+        )
+    return tmp_path
+
+
+MISTAKES = {
+    "empty.csv --label class": "is empty",
+    "header.csv --label class": "has column names but no row",
+    "missing.csv --label class": "there is no such file",
+    ". --label class": "is no file",
+    "ok.txt --label class": "only .csv",
+    "latin.csv --label class": "is not UTF-8",
+    "ragged.csv --label class": "Expected 3 columns, got 2",
+    "twins.csv --label class": "column 'a' comes twice",
+    "short.csv --label class": "has 30 rows, but the first 50",
+    "ok.csv": "Give --label COL, or --pipeline FILE; there are a, b, class",
+    "ok.csv --label clas": "the nearest is 'class'",
+    "ok.csv --label class --drop z": "dropped column 'z': there is no such column",
+    "one-class.csv --label class": "is 'x' in every row",
+    "no-label.csv --label class": "is empty in every row",
+    "constant.csv --label class": "column 'a' is left out: it is '1' in every row",
+    "ok.csv --label class --policies nevr": "there is no policy 'nevr'; known: never",
+    "ok.csv --label class --policies ,": "no policy is named",
+    "ok.csv --label class --policies detector:adwinn": "the nearest is 'adwin'",
+    "ok.csv --label class --estimator os.system": "only estimators of sklearn",
+    "ok.csv --label class --estimator sklearn.ensemble.RandomForest": "has no 'RandomForest'; the nearest",
+    "ok.csv --label class --param n_estimator=3": "the nearest is 'n_estimators'",
+    "ok.csv --label class --param n_estimators": "has to be NAME=VALUE",
+    "ok.csv --label class --param n_estimators=[": "the value is not YAML",
+    "ok.csv --label class --param n_estimators=-3": "no model could be trained on the first 50 labelled rows",
+    "ok.csv --label class --estimator sklearn.linear_model.LinearRegression": "could not convert string to float",
+    "ok.csv --pipeline missing.yaml": "can't be opened",
+    "ok.csv --pipeline sick.yaml": "is not YAML",
+    "ok.csv --pipeline typo.yaml": "the nearest is 'window'",
+    "ok.csv --pipeline other.yaml": "has no column 'aa'; the nearest is 'a'",
+    "ok.csv --pipeline other.yaml --label class": "--label goes without --pipeline",
+    "no-label.csv --pipeline right.yaml": "no label ever comes",
+    "ok.csv --label class --initial 5": "Invalid value for '--initial'",
+    "ok.csv --label class --bogus": "No such option: --bogus",
+    "": "Missing argument 'data'; see 'driftloop backtest --help'",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_in_a_backtest_is_one_line_and_code_2(arguments: str, folder: Path) -> None:
+    told = call("backtest", *arguments.split(), "--out", folder / "out")
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("driftloop: ")
+    assert told.err.count("\n") == 1
+    assert MISTAKES[arguments] in told.err
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ("init ok.csv --label clas", "the nearest is 'class'"),
+        ("run --pipeline sick.yaml", "is not YAML"),
+        ("run --pipeline other.yaml missing.ndjson", "there is no such file"),
+        ("run --pipeline other.yaml --follow", "--follow goes with a file"),
+        ("demo --rows 10", "Invalid value for '--rows'"),
+        ("timeline", "which folder?"),
+        ("timeline .", "holds no ledger.jsonl"),
+        ("explain 12 .", "holds no ledger.jsonl"),
+        ("doctor nowhere", "there is no such file or folder"),
+        ("bogus", "No such command 'bogus'"),
+    ],
+)
+def test_a_mistake_in_any_command_is_one_line_and_code_2(arguments: str, cause: str, folder: Path) -> None:
+    told = call(*arguments.split())
+    assert (told.code, told.out) == (2, "")
+    assert told.err.count("\n") == 1
+    assert cause in told.err
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("{", "line 1 is not JSON"),
+        ('{"type": "x"}', "line 1 is no ledger event"),
+        ('{"type": "driftloop.drift.cleared.v1", "data": {}}', "is damaged at 'pipeline'"),
+        ("", "nothing has happened yet"),
+    ],
+)
+def test_a_damaged_ledger_is_named_with_its_place(line: str, cause: str, folder: Path) -> None:
+    (folder / "ledger.jsonl").write_text(line)
+    told = call("status", folder)
+    assert told.code == 2
+    assert cause in told.err
+
+
+def test_an_error_of_our_own_is_not_taken_for_the_users(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(entry, "app", broken)
+    with pytest.raises(ValueError, match="a defect"):
+        call("--help")
