@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
@@ -11,7 +10,6 @@ from services.cli.commands import backtest, demo, doctor, explain, init, reprodu
 from services.cli.errors import in_one_line, is_mistake
 
 MISTAKE = 2
-INTERRUPTED = 130
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a command line that it can't read."""
 
@@ -27,19 +25,12 @@ for module in (init, backtest, demo, run, status, timeline, explain, reproduce, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; the exit code is 0, 1 where the answer is "no", or 2 for a user's mistake."""
+    """Runs one command; the exit code is 0, 1 where the answer is "no", 2 for a user's mistake, 130 for Ctrl-C."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         return int(app(given, standalone_mode=False, obj=given, prog_name="driftloop") or 0)
     except UsageError as error:
         return _mistake(_usage(error))
-    except KeyboardInterrupt:
-        print("driftloop: stopped", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe went away (`| head`). Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (ValueError, LookupError) as error:
         if not is_mistake(error):
             raise

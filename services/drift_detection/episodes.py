@@ -25,7 +25,10 @@ SUSPECT, CLEAR = 0.5, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A test's word: natural logs of evidence and threshold, and since when (label and row positions)."""
+    """A test's word: natural logs of evidence and threshold, and since when (label and row positions).
+
+    ``place`` names the epoch or step by its own topic alone: a repeat may meet the other topic further on.
+    """
 
     origin: Origin
     detector: str
@@ -36,6 +39,7 @@ class Evidence:
     since_row: int
     loss_before: float | None = None
     loss_after: float | None = None
+    place: tuple[str | int | None, ...] = ()
 
 
 Said = tuple[DriftState, tuple[Event, ...]]
@@ -48,8 +52,8 @@ def weigh(state: DriftState, evidence: Evidence) -> Said:
         return state, ()
     said: list[Event] = []
     if episode is None and (evidence.alarm or evidence.evidence >= SUSPECT * evidence.threshold):
-        place = (state.generation, state.row, state.label)
-        episode = OpenEpisode(derive_id("episode", state.pipeline, evidence.origin, *place), evidence.origin)
+        name = derive_id("episode", state.pipeline, evidence.origin, *evidence.place)
+        episode = OpenEpisode(name, evidence.origin)
         said.append(_suspected(state, episode, evidence))
     if episode is None:
         return state, ()

@@ -45,11 +45,11 @@ def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: 
     if not verdict.ready:
         return state, said
     state = replace(state, warnings=_warnings(epoch, baseline) if verdict.features else ())
-    state, more = weigh(state, _evidence(state, verdict, pipeline))
+    state, more = weigh(state, _evidence(state, epoch, verdict, pipeline))
     return replace(state, silent=verdict.alarm), (*said, *more)
 
 
-def _evidence(state: DriftState, verdict: InputVerdict, pipeline: Pipeline) -> Evidence:
+def _evidence(state: DriftState, epoch: Profile, verdict: InputVerdict, pipeline: Pipeline) -> Evidence:
     since_row = state.row if verdict.change_epoch is None else verdict.change_epoch * pipeline.drift.inputs.epoch
     return Evidence(
         origin="inputs",
@@ -59,6 +59,7 @@ def _evidence(state: DriftState, verdict: InputVerdict, pipeline: Pipeline) -> E
         threshold=verdict.threshold * math.log(10),
         since_label=max(0, since_row - state.lost),
         since_row=since_row,
+        place=(epoch.generation, epoch.epoch),
     )
 
 

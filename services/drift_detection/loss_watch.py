@@ -100,6 +100,7 @@ def _sequential(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[D
         since_row=loss.since + state.lost,
         loss_before=before,
         loss_after=dict(step.versions).get(step.serving or "", Quality()).mean_loss,
+        place=(step.serving, step.label),
     )
 
 
@@ -112,4 +113,5 @@ def _plug_in(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[Drif
     memory = decode(type(start), state.plug_in) if state.plug_in else start
     memory, alarms = detector.update_many(memory, step.losses)
     state = replace(state, plug_in=encode(memory))
-    return state, Evidence("detector", detector.name, bool(alarms), 0.0, 1.0, step.label, step.row)
+    place = (step.serving, step.label)
+    return state, Evidence("detector", detector.name, bool(alarms), 0.0, 1.0, step.label, step.row, place=place)

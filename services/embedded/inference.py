@@ -73,8 +73,10 @@ def infer(name: str, seen: Survey, wish: Wish) -> Inferred:
 
 def task_of(label: Column) -> Task:
     """Classification where the label is text, a truth value or one of a few whole numbers; else regression."""
-    if label.kind is None:
-        raise InferenceError(f"label {label.name!r} is empty in every row: name a column that holds the answer")
+    if not label.distinct:
+        raise InferenceError(
+            f"label {label.name!r} is empty, or no single value, in every row: name a column that holds the answer"
+        )
     if label.distinct < 2:
         value = label.values[0].as_py()
         raise InferenceError(f"label {label.name!r} is {value!r} in every row: there is nothing to predict")
@@ -132,6 +134,8 @@ def _no_feature(column: Column) -> str:
     """Why a column is no feature; empty for one that is."""
     if column.kind is None:
         return "is empty in every row"
+    if not column.distinct:
+        return "holds lists or objects, not single values"
     if column.distinct == 1 and not column.nulls:
         return f"is {column.values[0].as_py()!r} in every row"
     if column.counts_rows and column.rows > 2:

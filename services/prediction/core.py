@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.prediction.counting import slices
+from services.prediction.counting import Slice, slices
 from services.prediction.joining import LABEL, Join, Waiting, add_labels, add_predictions, predictions_table
 from shared.domain.models import load_model
 from shared.domain.pipeline import Pipeline
@@ -146,33 +146,31 @@ def _count(
     if rows is None or not rows.num_rows:
         return Step(state, effects)
     single = pipeline.drift.detector is not None
-    counted = [
-        to_append(
-            PERFORMANCE.name,
-            PerformanceCounted(
-                pipeline=message.key,
-                file=message.headers["file"],
-                generation=state.generation,
-                lane=_unit(message).lane or 0,
-                first=part.first,
-                last=part.last,
-                row=state.row,
-                joined_row=join.joined_row,
-                rows_from=join.rows_from if join.rows_from is not None else message.offset,
-                rows_offset=state.rows_offset,
-                labels_from=join.labels_from or 0,
-                labels_offset=state.labels_offset,
-                serving=state.version,
-                versions=part.versions,
-                losses=part.losses,
-                conflicting=state.conflicting,
-                unlabelled=state.unlabelled,
-            ),
-            message,
-        )
-        for part in slices(rows, first, pipeline.steps, pipeline.contract.label.task, single)
-    ]
+    parts = slices(rows, first, pipeline.steps, pipeline.contract.label.task, single)
+    counted = [to_append(PERFORMANCE.name, _counted(state, join, message, part), message) for part in parts]
     return Step(state, (*effects, *counted))
+
+
+def _counted(state: PredictionState, join: Join, message: Message, part: Slice) -> PerformanceCounted:
+    return PerformanceCounted(
+        pipeline=message.key,
+        file=message.headers["file"],
+        generation=state.generation,
+        lane=_unit(message).lane or 0,
+        first=part.first,
+        last=part.last,
+        row=state.row,
+        joined_row=join.joined_row,
+        rows_from=join.rows_from if join.rows_from is not None else message.offset,
+        rows_offset=state.rows_offset,
+        labels_from=join.labels_from or 0,
+        labels_offset=state.labels_offset,
+        serving=state.version,
+        versions=part.versions,
+        losses=part.losses,
+        conflicting=state.conflicting,
+        unlabelled=state.unlabelled,
+    )
 
 
 def _unit(message: Message) -> Unit:

@@ -21,7 +21,7 @@ from shared.domain.pipeline_file import decode_pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
 from shared.events.commands import RetrainModel
-from shared.events.deployment import PipelineApplied
+from shared.events.deployment import CandidatePromoted, PipelineApplied, TrialPended
 from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
@@ -30,6 +30,8 @@ from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeR
 from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 
 LEASES = "leases"
+AWAITED = (PipelineApplied, DriftMatured, CandidatePromoted, TrialPended)
+"""Ledger events after which something may be due at once: the labelled rows may have come before the event."""
 SETTLED = 4
 """Windows of labels after a change in which checks still ask whether to forget its past."""
 
@@ -70,7 +72,7 @@ class Training:
         effects: list[Effect] = []
         if isinstance(event, DriftMatured):
             state = _ripen(state, event)
-        if pipeline is not None and isinstance(event, DriftMatured | PipelineApplied):
+        if pipeline is not None and isinstance(event, AWAITED):
             state, said = _answer_due(state, pipeline)
             effects += [_append(e, message) for e in said]
         if pipeline is not None and isinstance(event, ProbeCompleted) and accepted:

@@ -157,7 +157,9 @@ def _compare(
 
 def _ended(state: TrainingState, event: PromotionVerified | CandidateRejected, _: Pipeline | None) -> TrainingState:
     state, running = end(state, event.version), state.comparison
-    if running is not None and event.version in (running.champion, running.challenger):
+    # By both names: an earlier verdict's repeat may name a version that is compared with another one by now.
+    pair = (event.version, event.over) if isinstance(event, PromotionVerified) else (state.champion, event.version)
+    if running is not None and (running.champion, running.challenger) == pair:
         return replace(state, comparison=None)
     return state
 

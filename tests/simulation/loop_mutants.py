@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from services.deployment import core as deployment
 from services.deployment import fold as deployment_fold
 from services.embedded.simulation import loop_scenario
 from services.prediction import core as prediction
@@ -15,7 +16,6 @@ from services.prediction import joining
 from services.training import core as training
 from services.training import requests
 from services.training.work import work
-from services.validation import core as validation
 from shared.domain.digest import digest
 from shared.events import jobs
 from shared.events.base import derive_id
@@ -32,6 +32,13 @@ def _any_token(state: jobs.Jobs, event: Any) -> bool:
 
 def _any_expectation(state: Any, promotion: Any) -> bool:
     return any(version.id == promotion.version for version in state.candidates)
+
+
+def _any_claim(state: jobs.Jobs, claim: Any, offset: int, timestamp: int) -> jobs.Jobs:
+    job = state.find(claim.job)
+    if job is None:
+        return state
+    return jobs._update(state, replace(job, attempt=claim.attempt, token=offset, worker=claim.worker, alive=timestamp))
 
 
 def _forgets_closed(state: jobs.Jobs, job: str) -> jobs.Jobs:
@@ -106,7 +113,7 @@ ROWS = ("conserved", "predicted", "labels-counted-once")
 
 ONE_LANE = (
     Mutant("results count under any token", jobs, "accepted", _any_token, ("jobs-agree",)),
-    Mutant("claims count within the lease", jobs.Job, "lapsed", lambda job, _: job.token is not None, ("jobs-agree",)),
+    Mutant("claims count within the lease", jobs, "_claim", _any_claim, ("jobs-agree",)),
     Mutant("closed jobs open again", jobs, "close", _forgets_closed, ("jobs-agree",)),
     Mutant("completed is said before the blobs are stored", loop_scenario, "work", _reports_before_storing, ("blobs",)),
     Mutant("each request makes a new job id", requests, "derive_id", _fresh_ids(), ("one-job",)),
@@ -114,8 +121,7 @@ ONE_LANE = (
     Mutant("transactions are not used", LogHost, "work", _said_outside, ROWS),
     Mutant(
         "states are saved before decisions are said",
-        *(LogHost, "work", _saved_before_said, ("liveness", "nothing-open", "decided", "episodes-end")),
-        also=(),
+        *(LogHost, "work", _saved_before_said, ("liveness", "nothing-open", "decided", "episodes-end", "champions-agree")),
     ),
     Mutant(
         "only the claimant watches the lease",
@@ -125,10 +131,10 @@ ONE_LANE = (
 )
 TWO_LANES = (
     Mutant(
-        "promotions count whoever serves", deployment_fold, "is_valid", _any_expectation, ("champions-agree", "fencing")
+        "promotions count whoever serves",
+        *(deployment_fold, "is_valid", _any_expectation, ("champions-agree",)),
+        also=((deployment, "is_valid", _any_expectation),),
     ),
-    Mutant(
-        "second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)
-    ),
+    Mutant("second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)),
     Mutant("serving's last word wins", prediction, "serve", _last_word_wins, ("predicted",)),
 )

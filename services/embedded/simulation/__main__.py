@@ -11,7 +11,11 @@ from services.embedded.simulation.explore import Outcome, one_deviation, play, s
 from services.embedded.simulation.scenario import Scenario
 from services.embedded.simulation.tape import Tape
 
-SCENARIOS = ("services.embedded.simulation.toy:scenario",)
+SCENARIOS = (
+    "services.embedded.simulation.toy:scenario",
+    "services.embedded.simulation.loop_scenario:one_lane",
+    "services.embedded.simulation.loop_scenario:two_lanes",
+)
 """``module:function`` of each scenario that `make simulate` runs."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from services.embedded.simulation.history import History
 from services.embedded.simulation.scenario import Scenario
@@ -54,15 +55,16 @@ def seeds(scenario: Scenario, count: int, first: int = 0) -> Iterator[tuple[int,
         yield seed, play(scenario, SeededTape(seed))
 
 
-def one_deviation(scenario: Scenario) -> Iterator[Outcome]:
-    """Every run that differs from the fair, fault-free one in exactly one choice.
+def one_deviation(scenario: Scenario, every: int = 1) -> Iterator[Outcome]:
+    """Every run that differs from the fair, fault-free one in exactly one choice; or every so manieth of them.
 
     The cheapest strong test there is: most protocol bugs need one fault at the right moment (delay-bounded
     scheduling; Emmi, Qadeer, Rakamaric, POPL 2011).
     """
-    for at, options in enumerate(play(scenario, Tape()).options):
-        for value in range(1, options):
-            yield play(scenario, Tape([0] * at + [value]))
+    options = play(scenario, Tape()).options
+    deviations = ((at, value) for at, among in enumerate(options) for value in range(1, among))
+    for at, value in islice(deviations, 0, None, every):
+        yield play(scenario, Tape([0] * at + [value]))
 
 
 def shrink(scenario: Scenario, found: Outcome, budget: int = 600) -> Outcome:

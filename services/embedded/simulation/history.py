@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(slots=True)
 class History:
-    """``log`` and ``blobs`` are the truth, seen as a committed reader sees it, not through any process's faulty connection."""
+    """``log`` and ``blobs`` are the truth, as a committed reader sees it, not through a process's faulty connection."""
 
     log: MemoryLog
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)

@@ -18,7 +18,7 @@ from services.embedded.simulation.scenario import Checker
 from services.training.state import TrainingState
 from shared.events.base import Event
 from shared.events.deployment import CandidatePromoted, CandidateRejected, EpisodeClosed, ServingChanged
-from shared.events.drift_detection import DriftCleared, DriftDetected, DriftMatured
+from shared.events.drift_detection import DriftCleared, DriftDetected, DriftMatured, DriftSuspected
 from shared.events.envelope import from_message
 from shared.events.jobs import Jobs
 from shared.events.topics import (
@@ -28,7 +28,6 @@ from shared.events.topics import (
     PERFORMANCE,
     PREDICTIONS,
     PROFILES,
-    RECORDS_DEAD,
     RECORDS_INGESTED,
     RECORDS_VALIDATED,
     SERVING,
@@ -228,7 +227,11 @@ class Fencing:
                 return f"{where(entry.message)} promotes {event.version}, whose result was not accepted"
         for message in self._serving(history):
             served = from_message(message)
-            if isinstance(served, ServingChanged) and served.version and self._models.get(served.version) != served.model:
+            if (
+                isinstance(served, ServingChanged)
+                and served.version
+                and self._models.get(served.version) != served.model
+            ):
                 return f"{where(message)} serves {served.version} with a model that no accepted result names"
         return None
 
@@ -242,6 +245,8 @@ class SameFact:
 
     name = "same-fact"
     may_differ = frozenset({"measured_seconds", "token", "row", "label"})
+    of_inputs = frozenset({"generation", "features", "warnings", "since_row"})
+    """What a loss alarm tells of the other test, as far as that had come."""
     of_requests = ("pipeline", "job", "cause", "trigger", "stage")
 
     def __init__(self, ledger: Ledger) -> None:
@@ -261,7 +266,8 @@ class SameFact:
         document = orjson.loads(entry.message.value)
         if isinstance(entry.event, REQUESTS):
             return {name: document.get(name) for name in self.of_requests}
-        return {name: value for name, value in document.items() if name not in self.may_differ}
+        timed = self.of_inputs if isinstance(entry.event, DriftDetected | DriftSuspected) else frozenset()
+        return {name: value for name, value in document.items() if name not in self.may_differ | timed}
 
 
 class FrozenRows:
@@ -279,9 +285,8 @@ class FrozenRows:
             event = entry.event
             if isinstance(event, TrainingRequested):
                 self._requests.setdefault(event.job, event)
-            if isinstance(event, TrainingCompleted):
-                if wrong := self._wrong(event):
-                    return f"{where(entry.message)}: {wrong}"
+            if isinstance(event, TrainingCompleted) and (wrong := self._wrong(event)):
+                return f"{where(entry.message)}: {wrong}"
         return None
 
     def _wrong(self, event: TrainingCompleted) -> str:
@@ -291,7 +296,8 @@ class FrozenRows:
         wanted = sum(lane.last - lane.first for lane in request.data.lanes)
         wrong = event.rows > wanted if request.data.excluded else event.rows != wanted
         if wrong or event.last_label != request.data.last_label:
-            return f"learnt {event.rows} rows up to {event.last_label}; frozen were {wanted} up to {request.data.last_label}"
+            frozen = f"{wanted} up to {request.data.last_label}"
+            return f"learnt {event.rows} rows up to {event.last_label}; frozen were {frozen}"
         if self._manifests.setdefault(event.job, event.manifest) != event.manifest:
             return f"two attempts at job {event.job} learnt from different rows"
         return ""
@@ -366,7 +372,8 @@ class EpisodesEnd:
     def _left(self, history: History) -> str | None:
         states = {core: stored(core, m)[0] for core in FOLDERS for m in history.messages(f"snapshots.{core}")}
         deployment, training = states["deployment"], states["training"]
-        waits = {watch.cause for watch in (deployment.watch, deployment.trial) if watch and watch.until > training.label}
+        trials = (trial for trial in (deployment.watch, deployment.trial) if trial is not None)
+        waits = {trial.cause for trial in trials if trial.until > training.label}
         left = {
             episode: stage
             for episode, stage in self._open.items()

@@ -25,18 +25,20 @@ from shared.runtime.core import Run
 from shared.runtime.jobs import JobServices
 
 BATCHES = (16, 4, 64)
+PACE = 26
+"""A fair round of all processes."""
 LANE_TOPICS = frozenset(topic.name for topic in TOPICS if topic.per_lane)
 
 
 @cache
-def one_lane(steps: int = 400) -> Scenario:
-    """Inline labels. Everything after the faults comes in peace, so that each episode can end."""
-    return _scenario("loop, one lane", Stream(), steps)
+def one_lane(rows: int = 230, change: int = 110, steps: int = 800) -> Scenario:
+    """Inline labels. What is left of the stream when the faults end comes in peace, so that each episode can end."""
+    return _scenario("loop, one lane", Stream(rows, change), steps)
 
 
 @cache
-def two_lanes(steps: int = 400) -> Scenario:
-    """Late labels, second labels, a person who asks for a training and one who rolls a promotion back."""
+def two_lanes(steps: int = 800) -> Scenario:
+    """Late labels, second labels, two people who ask for a training and one who rolls a promotion back."""
     return _scenario("loop, two lanes", Stream(lanes=2, late=True), steps, asks=True)
 
 
@@ -48,6 +50,7 @@ def _scenario(name: str, stream: Stream, steps: int, asks: bool = False) -> Scen
     pipeline = stream.pipeline.name
     commands = (
         (80, RetrainModel(pipeline=pipeline, command=derive_id("retrain"))),
+        (80, RetrainModel(pipeline=pipeline, command=derive_id("retrain once more"))),
         (180, RollBack(pipeline=pipeline, command=derive_id("roll back"))),
     )
     return Scenario(
@@ -72,4 +75,5 @@ def _scenario(name: str, stream: Stream, steps: int, asks: bool = False) -> Scen
         steps=steps,
         batches=BATCHES,
         patience=20_000,
+        pace=PACE,
     )

@@ -44,7 +44,7 @@ REPEATED, OUT_OF_RANGE, RELABELLED = 17, 23, 19
 class Stream:
     """``change``: the row from which the opposite is true. ``lanes`` above one brings late labels."""
 
-    rows: int = 260
+    rows: int = 230
     change: int = 110
     lanes: int = 1
     late: bool = False

@@ -51,7 +51,8 @@ class Scenario:
 
     ``horizon``: log time (ms) after the faults stop, within which timers are followed to quiescence. ``batches``: how
     many messages a process folds into one unit of work; each run has one of them. ``patience``: turns without faults
-    after which a run that still moves is called stuck.
+    after which a run that still moves is called stuck. ``pace``: turns between two inputs while there are faults, so
+    that these meet all of a long story.
     """
 
     name: str
@@ -66,3 +67,4 @@ class Scenario:
     horizon: int = 600_000
     batches: tuple[int, ...] = (1, 2, 3)
     patience: int = 2_000
+    pace: int = 0

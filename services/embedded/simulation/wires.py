@@ -71,7 +71,8 @@ class Wire:
 
     def stall(self, label: str) -> None:
         """A job that stops for longer than any lease, while its process is given up: it ends as a zombie."""
-        if self.note(label, ("stalled",)):
+        if self.world.stalls_now():
+            self.world.note(self._process.name, label, "stalled")
             self.world.expire(self._process)
             self.world.time += STALL
             self.world.let_others_run(STALLED_TURNS)

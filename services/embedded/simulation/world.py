@@ -23,6 +23,8 @@ JUMPS = (10, 1_000, TIMEOUT + 1, 90_000)
 """How far the clock may move in one turn (ms): the fair one first, then past every time-out there is."""
 LATE = (25, 0, 60, 120)
 """Turns for which the network may hold a request back: long enough to meet its sender's next transaction."""
+CHECK_EVERY = 8
+"""Turns between two looks of the checkers once the faults are over."""
 NESTED = 2
 """Processes that hang at once, at most."""
 
@@ -46,6 +48,7 @@ class World:
         self.tape = tape
         self.time = 0
         self.stable_names = tape.knob(2) == 0
+        self.jobs_stall = tape.knob(3) == 2
         self.batch = scenario.batches[tape.knob(len(scenario.batches))]
         self.log = MemoryLog(lambda: self.time)
         self.log.coordinator.deferred = True
@@ -57,6 +60,7 @@ class World:
         self._network: dict[str, Callable[[], object]] = {}
         self._turns: dict[str, int] = {}
         self._turn = 0
+        self._sent = 0
         self._hanging = 0
         self._prepare()
 
@@ -97,6 +101,10 @@ class World:
             process.replaced = True
             self._start(Process(self, process.stage, process.place, process.incarnation + 1))
 
+    def stalls_now(self) -> bool:
+        """Whether the job that is about to run stalls. In some runs many do: few jobs run while there are faults."""
+        return self.jobs_stall and not self.tape.quiet and self.tape.knob(2) == 1
+
     def let_others_run(self, turns: int) -> None:
         if self._hanging < NESTED:
             self._hanging += 1
@@ -128,14 +136,15 @@ class World:
         name, act = actors[self.tape.pick(len(actors))]
         self._turns[name] = self._turn
         moved = act()
-        if moved:
+        # In peace nothing can be lost between two turns, and a checker sees all that came since it last looked.
+        if moved and (not self.tape.quiet or self._turn % CHECK_EVERY == 0):
             self._check()
         return moved
 
     def _actors(self) -> list[Actor]:
         coordinator = self.log.coordinator
         actors: list[Actor] = [("clock", self._clock)]
-        if self._inputs:
+        if self._inputs and (self.tape.quiet or self._turn >= self._sent * self.scenario.pace):
             actors.append(("source", self._send))
         for process in self._processes:
             actors += self._offers(process)
@@ -161,6 +170,7 @@ class World:
 
     def _send(self) -> bool:
         effect = self._inputs.popleft()
+        self._sent += 1
         self.note("source", f"sends {effect.topic} {effect.unit.pipeline}/{effect.unit.lane}")
         append_to(self.log, effect)
         return True

@@ -99,7 +99,11 @@ def test_csv_gz_and_parquet_of_the_same_rows_come_out_alike(tmp_path: Path) -> N
     text = write_rows(tmp_path / "rows.csv")
     pq.write_table(pacsv.read_csv(text), tmp_path / "rows.parquet")
     told = [
-        json.loads(call("backtest", path, "--label", "class", *FAST, "--json", "--out", tmp_path / "out").out)
+        json.loads(
+            call(
+                "backtest", path, "--label", "class", *FAST, "--policies", "drift", "--json", "--out", tmp_path / "o"
+            ).out
+        )
         for path in (text, tmp_path / "rows.parquet")
     ]
     for summary in told:

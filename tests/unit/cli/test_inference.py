@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 import pytest
 
@@ -12,8 +14,8 @@ from shared.domain.contract import Kind
 from tests.streams import stream
 
 
-def inferred(columns: dict[str, list[object]], label: str = "y", batch: int = 37, **wish: object) -> Inferred:
-    table = pa.table(columns)
+def inferred(columns: Mapping[str, Sequence[object]], label: str = "y", batch: int = 37, **wish: object) -> Inferred:
+    table = pa.table(dict(columns))
     return infer("test", survey(table.to_batches(batch)), Wish(label, **wish))  # type: ignore[arg-type]
 
 
@@ -40,7 +42,7 @@ def test_the_order_of_columns_is_kept() -> None:
 
 
 def test_a_backtests_contract_refuses_nothing_and_a_projects_keeps_to_what_was_seen() -> None:
-    columns: dict[str, list[object]] = {"a": [*A], "b": [None, *A[1:]], "y": [*Y]}
+    columns: dict[str, list[str | None]] = {"a": [*A], "b": [None, *A[1:]], "y": [*Y]}
     loose, strict = inferred(columns), inferred(columns, strict=True)
     assert [feature.nullable for feature in loose.pipeline.contract.features] == [True, True]
     assert [feature.nullable for feature in strict.pipeline.contract.features] == [False, True]
@@ -126,6 +128,12 @@ def test_columns_that_teach_nothing_are_left_out_and_said() -> None:
         "it only counts the rows",
         "it is text with 3,000 or more different values, too many to learn from",
     ]
+
+
+def test_lists_are_no_features() -> None:
+    found = inferred({"tags": [["a"], ["b"]] * (N // 2), "a": A, "y": Y})
+    assert list(kinds(found)) == ["a"]
+    assert found.notes == ("column 'tags' is left out: it holds lists or objects, not single values",)
 
 
 def test_a_dropped_column_is_no_feature() -> None:

@@ -22,10 +22,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_tests_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 def test_its_own_tests_pass_with_plain_pytest(project: Path) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=project, capture_output=True, text=True
-    )
+    ran = run_tests_in(project)
     assert ran.returncode == 0, ran.stdout
     assert "2 passed" in ran.stdout
 
@@ -36,9 +39,7 @@ def test_its_tests_fail_where_the_sample_breaks_the_contract(project: Path, tmp_
     (tmp_path / "pipeline.yaml").write_text(broken)
     (tmp_path / "sample.csv").write_bytes((project / "sample.csv").read_bytes())
     (tmp_path / "tests/test_contract.py").write_bytes((project / "tests/test_contract.py").read_bytes())
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path, capture_output=True, text=True
-    )
+    ran = run_tests_in(tmp_path)
     assert ran.returncode == 1
     assert "column 'age' is neither true, false, 0 nor 1" in ran.stdout
 

@@ -30,9 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "name: x\nwindwo: 50\ncontract:\n  features: [{name: a, kind: number}]\n  label: {name: class}\n"
     )
     for name, column in (("other.yaml", "aa"), ("right.yaml", "a")):
-        (tmp_path / name).write_text(
-            f"name: x\nwindow: 50\ncontract:\n  features: [{{name: {column}, kind: number}}]\n  label: {{name: class}}\n"
-        )
+        contract = f"features: [{{name: {column}, kind: number}}], label: {{name: class}}"
+        (tmp_path / name).write_text(f"name: x\nwindow: 50\ncontract: {{{contract}}}\n")
     return tmp_path
 
 
@@ -50,7 +49,7 @@ MISTAKES = {
     "ok.csv --label clas": "the nearest is 'class'",
     "ok.csv --label class --drop z": "dropped column 'z': there is no such column",
     "one-class.csv --label class": "is 'x' in every row",
-    "no-label.csv --label class": "is empty in every row",
+    "no-label.csv --label class": "is empty, or no single value, in every row",
     "constant.csv --label class": "column 'a' is left out: it is '1' in every row",
     "ok.csv --label class --policies nevr": "there is no policy 'nevr'; known: never",
     "ok.csv --label class --policies ,": "no policy is named",

@@ -25,7 +25,7 @@ FAST = PLANT.pipeline_yaml().replace("window: 1000", "window: 400").replace("n_e
 
 def lines_of(rows: int, delay: int = 60) -> Iterator[str]:
     """The plant's records, each one's label ``delay`` records later, and two lines that are wrong."""
-    waiting = []
+    waiting: list[dict[str, str]] = []
     for record in (record for batch in PLANT.batches() for record in batch.to_pylist()):
         if len(waiting) == rows:
             break
@@ -44,15 +44,14 @@ def pipeline(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object, **options: object) -> subprocess.Popen[str]:
+def run(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "services.cli.main", "run", *(str(argument) for argument in arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options  # type: ignore[call-overload]
-    )  # fmt: skip
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_records_are_predicted_and_labels_that_come_late_keep_the_model_right(tmp_path: Path, pipeline: Path) -> None:
-    process = run("--pipeline", pipeline, "--dir", tmp_path / "run", stdin=subprocess.PIPE)
+    process = run("--pipeline", pipeline, "--dir", tmp_path / "run")
     out, err = process.communicate("\n".join(lines_of(900)), timeout=60)
     told = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 0

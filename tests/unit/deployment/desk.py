@@ -134,7 +134,7 @@ class Desk:
         if isinstance(request, TrainingRequested):
             return completed(request, common)
         if isinstance(request, ProbeRequested):
-            against = {window: self.probe for window in request.windows}
+            against = dict.fromkeys(request.windows, self.probe)
             return ProbeCompleted(
                 **common, against_champion=against, present_against_past=self.forget, fits=len(request.windows)
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def again(message: Message, offset: int, timestamp: int) -> Message:
     return Message(LEDGER.name, 0, offset, timestamp, message.key, message.value, message.headers)
 
 
-def run(core: Core[object], messages: list[Message], desk: Desk) -> tuple[object, list[ServingChanged]]:
+def run(core: Core[Any], messages: list[Message], desk: Desk) -> tuple[object, list[ServingChanged]]:
     read, state, said = BlobReader(desk.blobs), core.initial(Unit(NAME)), []
     for message in messages:
         step = core.handle(state, message, read)
@@ -92,10 +94,9 @@ def with_retokened(messages: list[Message]) -> list[Message]:
         token = getattr(event, "token", None)
         if event is not None and token is not None:
             value = event.model_copy(update={"token": token * 100}).model_dump_json().encode()
-            message = Message(
-                message.topic, 0, message.offset, message.timestamp, message.key, value, message.headers
-            )  # fmt: skip
-        stretched.append(message)
+            stretched.append(replace(message, value=value))
+        else:
+            stretched.append(message)
     return stretched
 
 

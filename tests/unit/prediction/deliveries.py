@@ -12,7 +12,7 @@ from tests.unit.prediction.bench import Account, Bench, Row
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message. ``skipped``: rejected rows before its rows; ``version``: who serves from here on, if that changes."""
+    """One message. ``skipped``: rejected rows before its rows; ``version``: who serves from here on, if it changes."""
 
     kind: Literal["rows", "labels"]
     rows: tuple[Row, ...] = ()

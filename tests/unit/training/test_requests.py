@@ -30,6 +30,7 @@ from tests.unit.deployment.desk import EVEN, Desk, counted, detected, matured
 from tests.unit.prediction.bench import NAME
 
 W = 40
+HEADERS = {"ce_type": "driftloop.drift.matured.v1"}
 
 
 def triggers(desk: Desk) -> list[tuple[str, int]]:
@@ -169,7 +170,9 @@ def test_each_brake_holds_and_names_itself(reason: str, trigger: str) -> None:
     assert reason in suppressed(desk)
 
 
-@pytest.mark.parametrize("policy", [{"minimum_labels": 60}, {"cooldown": 20}, {"budget": {"trainings": 1, "labels": 20}}])
+@pytest.mark.parametrize(
+    "policy", [{"minimum_labels": 60}, {"cooldown": 20}, {"budget": {"trainings": 1, "labels": 20}}]
+)
 def test_a_brake_lets_go_at_its_limit(policy: dict[str, Any]) -> None:
     desk = Desk(retraining=policy)
     desk.serve_first()
@@ -390,9 +393,9 @@ def test_counts_that_come_twice_move_no_clock() -> None:
 
 def test_a_drift_that_matures_before_anything_is_known_is_left_alone() -> None:
     core = Training("worker")
-    message = Message(LEDGER.name, 0, 0, 0, NAME, matured("x", 0, 0).model_dump_json().encode(), {})
+    message = Message(LEDGER.name, 0, 0, 0, NAME, matured("x", 0, 0).model_dump_json().encode(), HEADERS)
     assert core.handle(core.initial(Unit(NAME)), message, _no_blob).effects == ()
 
 
-def _no_blob(*_: object) -> Any:
-    raise AssertionError("nothing to read")
+def _no_blob(digest: str, decode: Any) -> Any:
+    raise AssertionError(f"nothing to read: {digest}")

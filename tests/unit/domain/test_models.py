@@ -1,0 +1,102 @@
+"""Models as values: the same fit is the same bytes, and reading a blob runs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import skops.io
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from shared.domain.design import Column
+from shared.domain.models import Model, UntrustedModelError, _forest_chances, dump_model, load_model
+
+RANDOM = np.random.default_rng(0)
+MATRIX = RANDOM.normal(size=(300, 2))
+CLASSES = np.where(MATRIX[:, 0] + RANDOM.normal(size=300) > 0, "yes", "no")
+TARGET = MATRIX[:, 0] + RANDOM.normal(size=300)
+ROWS = pa.table({"x": MATRIX[:, 0], "y": MATRIX[:, 1]})
+COLUMNS = (Column("x", "number"), Column("y", "number"))
+
+CLASSIFIERS = {
+    "forest": lambda: RandomForestClassifier(10, random_state=0),
+    "extra trees": lambda: ExtraTreesClassifier(10, random_state=0),
+    "boosting": lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0),
+    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+}
+REGRESSORS = {
+    "forest": lambda: RandomForestRegressor(10, random_state=0),
+    "boosting": lambda: HistGradientBoostingRegressor(max_iter=10, random_state=0),
+    "ridge": lambda: make_pipeline(StandardScaler(), Ridge()),
+}
+ALL = [("classification", name, make) for name, make in CLASSIFIERS.items()] + [
+    ("regression", name, make) for name, make in REGRESSORS.items()
+]
+
+
+def fitted(task: str, make: Any) -> Model:
+    return Model(task, COLUMNS, make().fit(MATRIX, CLASSES if task == "classification" else TARGET))
+
+
+@pytest.mark.parametrize(("task", "name", "make"), ALL, ids=lambda v: v if isinstance(v, str) else "")
+def test_two_equal_fits_have_equal_bytes_and_come_back_as_they_were(task: str, name: str, make: Any) -> None:
+    model, again = fitted(task, make), fitted(task, make)
+    blob = dump_model(model)
+    assert dump_model(again) == blob
+    back = load_model(blob)
+    said, score = back.predict(ROWS)
+    want, want_score = model.predict(ROWS)
+    assert said.equals(want)
+    assert np.array_equal(score, want_score, equal_nan=True)
+
+
+def test_another_fit_has_other_bytes() -> None:
+    one = Model("classification", COLUMNS, RandomForestClassifier(3, random_state=0).fit(MATRIX, CLASSES))
+    two = Model("classification", COLUMNS, RandomForestClassifier(3, random_state=1).fit(MATRIX, CLASSES))
+    assert dump_model(one) != dump_model(two)
+
+
+def test_categories_that_look_like_blob_members_keep_their_names() -> None:
+    categories = ("1234567", "140000000000.npy", '"file": "7654321.npy"')
+    columns = (Column("c", "category", categories),)
+    matrix = np.eye(3)
+    model = Model("classification", columns, RandomForestClassifier(2, random_state=0).fit(matrix, ["a", "b", "c"]))
+    assert load_model(dump_model(model)).columns == columns
+
+
+def _steal(x: Any) -> Any:
+    return x
+
+
+def test_a_blob_with_foreign_types_is_refused_by_name() -> None:
+    planted = make_pipeline(FunctionTransformer(_steal), LogisticRegression()).fit(MATRIX, CLASSES)
+    blob = skops.io.dumps({"task": "classification", "columns": [], "estimator": planted})
+    with pytest.raises(UntrustedModelError, match="_steal"):
+        load_model(blob)
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
+@pytest.mark.parametrize("rows", [0, 1, 300])
+def test_the_fast_path_gives_scikit_learns_chances_to_the_bit(kind: Any, rows: int) -> None:
+    forest = kind(20, random_state=0).fit(MATRIX, CLASSES)
+    if rows:
+        assert np.array_equal(_forest_chances(forest, MATRIX[:rows]), forest.predict_proba(MATRIX[:rows]))
+    else:
+        assert _forest_chances(forest, MATRIX[:0]).shape == (0, 2)
+
+
+def test_missing_values_take_the_forests_own_way() -> None:
+    holes = np.where(RANDOM.random(MATRIX.shape) < 0.2, np.nan, MATRIX)
+    forest = RandomForestClassifier(20, random_state=0).fit(holes, CLASSES)
+    assert np.array_equal(_forest_chances(forest, holes), forest.predict_proba(holes))
