@@ -13,13 +13,17 @@ from shared.events.base import Event, derive_id
 from shared.events.drift_detection import DataFaultCleared, DataFaultFound
 
 
+SPOILT_KEPT = 8
+
+
 def triage(
-    state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy, margin: int
+    state: DriftState, epoch: Profile, baseline: Baseline, policy: FaultPolicy, margin: int, lanes: int
 ) -> tuple[DriftState, tuple[Event, ...], bool]:
     """The state, what there is to say, and whether this epoch is sound enough for the drift test.
 
     ``margin``: a lane's rows per epoch.
     """
+    spoilt = list(state.spoilt)
     found: dict[tuple[str, str], Fault] = {
         (fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)
     }
@@ -28,7 +32,9 @@ def triage(
         if found.pop((fault.kind, fault.column), None) is not None:
             kept.append(replace(fault, clean=0, last=epoch.last))
         elif fault.clean + 1 >= policy.clean_epochs:
-            said.append(cleared(state, fault, margin, f"{policy.clean_epochs} clean epochs"))
+            over = _cleared(state, fault, margin, f"{policy.clean_epochs} clean epochs")
+            spoilt.append((over.first * lanes, over.last * lanes))
+            said.append(over)
         else:
             kept.append(replace(fault, clean=fault.clean + 1))
     for new in found.values():
@@ -36,10 +42,17 @@ def triage(
         kept.append(opened)
         said.append(event)
     sound = not any(fault.clean == 0 for fault in kept)
-    return replace(state, faults=tuple(kept)), tuple(said), sound
+    return replace(state, faults=tuple(kept), spoilt=tuple(spoilt[-SPOILT_KEPT:])), tuple(said), sound
 
 
-def cleared(state: DriftState, fault: OpenFault, margin: int, by: str) -> Event:
+def is_spoilt(state: DriftState, row: int, epoch: int, lanes: int) -> bool:
+    """Whether a received row (counted over all lanes, as ``epoch`` is) lies under a data fault."""
+    return any(row > fault.first * lanes - epoch for fault in state.faults) or any(
+        first < row <= last for first, last in state.spoilt
+    )
+
+
+def _cleared(state: DriftState, fault: OpenFault, margin: int, by: str) -> DataFaultCleared:
     """The rows to leave out: the bad epochs and one on each side, for a fault begins and ends within an epoch."""
     return DataFaultCleared(
         pipeline=state.pipeline,

@@ -53,12 +53,12 @@ def weigh(state: DriftState, evidence: Evidence) -> Said:
     said: list[Event] = []
     if episode is None and (evidence.alarm or evidence.evidence >= SUSPECT * evidence.threshold):
         name = derive_id("episode", state.pipeline, evidence.origin, *evidence.place)
-        episode = OpenEpisode(name, evidence.origin)
+        episode = OpenEpisode(name, evidence.origin, since_row=evidence.since_row)
         said.append(_suspected(state, episode, evidence))
     if episode is None:
         return state, ()
     if evidence.alarm:
-        episode = replace(episode, detected=True, since_label=evidence.since_label)
+        episode = replace(episode, detected=True, since_label=evidence.since_label, since_row=evidence.since_row)
         state, joined = _join_inputs(state, episode)
         said += [*joined, _detected(state, episode, evidence)]
     elif evidence.evidence < CLEAR * evidence.threshold:
@@ -76,6 +76,16 @@ def _join_inputs(state: DriftState, episode: OpenEpisode) -> tuple[DriftState, l
     if episode.origin == "inputs" or inputs is None:
         return state, []
     return _without(state, inputs), [_cleared(state, inputs, f"the loss drifted too: see episode {episode.id}")]
+
+
+def explain_away(state: DriftState, row: int, why: str) -> Said:
+    """A data fault accounts for all that seemed to drift from ``row`` on."""
+    said: list[Event] = []
+    for episode in state.episodes:
+        if episode.since_row >= row:
+            state = _without(state, episode)
+            said.append(_cleared(state, episode, why))
+    return state, tuple(said)
 
 
 def mature(state: DriftState, pipeline: Pipeline) -> Said:

@@ -7,15 +7,17 @@ from dataclasses import replace
 
 from services.drift_detection.assembly import Slice
 from services.drift_detection.data_faults import triage
-from services.drift_detection.episodes import Evidence, weigh
+from services.drift_detection.episodes import Evidence, explain_away, weigh
 from services.drift_detection.inputs.detector import begin, update
 from services.drift_detection.inputs.swaps import suspected_swaps
 from services.drift_detection.inputs.verdict import InputVerdict
+from services.drift_detection.performance.detector import begin as begin_loss
 from services.drift_detection.state import DriftState
 from shared.domain.baseline import Baseline, decode_baseline
 from shared.domain.pipeline import Pipeline
 from shared.domain.profile import Profile
 from shared.events.base import Event
+from shared.events.drift_detection import DataFaultFound
 from shared.runtime.core import Read
 
 Said = tuple[DriftState, tuple[Event, ...]]
@@ -31,9 +33,7 @@ def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: 
     """Judge one closed epoch."""
     baseline = replace(read(baseline_digest, decode_baseline), generation=epoch.generation)
     state = replace(state, row=max(state.row, epoch.last * pipeline.lanes))
-    state, said, sound = triage(
-        state, epoch, baseline, pipeline.drift.faults, pipeline.drift.inputs.epoch // pipeline.lanes
-    )
+    state, said, sound = _triage(state, epoch, baseline, pipeline)
     if not sound or state.silent:
         return state, said
     policy = pipeline.drift.inputs
@@ -47,6 +47,21 @@ def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: 
     state = replace(state, warnings=_warnings(epoch, baseline) if verdict.features else ())
     state, more = weigh(state, _evidence(state, epoch, verdict, pipeline))
     return replace(state, silent=verdict.alarm), (*said, *more)
+
+
+def _triage(state: DriftState, epoch: Profile, baseline: Baseline, pipeline: Pipeline) -> tuple[*Said, bool]:
+    """Faults first. A new one takes back what seemed to drift since the epoch before, in which it may have begun."""
+    margin = pipeline.drift.inputs.epoch // pipeline.lanes
+    state, said, sound = triage(state, epoch, baseline, pipeline.drift.faults, margin, pipeline.lanes)
+    found = [event for event in said if isinstance(event, DataFaultFound)]
+    if not found:
+        return state, said, sound
+    why = f"a data fault explains it: {found[0].kind} of {found[0].column or 'the stream'}"
+    state, cleared = explain_away(state, (epoch.first - margin) * pipeline.lanes, why)
+    if cleared:
+        # Both tests have taken in the beginning of the fault: what they hold is no evidence any more.
+        state = replace(state, inputs=None, silent=False, loss=begin_loss(state.loss.version, state.loss.bound))
+    return state, (*cleared, *said), sound
 
 
 def _evidence(state: DriftState, epoch: Profile, verdict: InputVerdict, pipeline: Pipeline) -> Evidence:

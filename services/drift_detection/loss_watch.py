@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from services.drift_detection.assembly import Slice
+from services.drift_detection.data_faults import is_spoilt
 from services.drift_detection.detectors import make_detector
 from services.drift_detection.episodes import Evidence, mature, weigh
 from services.drift_detection.performance.detector import begin, update
@@ -53,7 +54,7 @@ def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
     lost = max(0, step.joined - step.label)
     state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label, lost=lost)
     evidence = None
-    if step.serving is not None:
+    if step.serving is not None and not is_spoilt(state, step.joined, pipeline.drift.inputs.epoch, pipeline.lanes):
         judge = _plug_in if pipeline.drift.detector is not None else _sequential
         state, evidence = judge(state, step, pipeline)
     said: tuple[Event, ...] = ()

@@ -37,6 +37,7 @@ class OpenEpisode:
     origin: str
     detected: bool = False
     since_label: int = 0
+    since_row: int = 0
     stage: int = 0
 
 
@@ -72,6 +73,8 @@ class DriftState:
     warnings: tuple[str, ...] = ()
     silent: bool = False
     faults: tuple[OpenFault, ...] = ()
+    spoilt: tuple[tuple[int, int], ...] = ()
+    """Rows [first, last), over all lanes, of the latest faults that are over: their labels may still come."""
     steps: Assembly[Counted] = field(default_factory=Assembly)
     loss: LossState = field(default_factory=LossState)
     dispersion: Dispersion = field(default_factory=Dispersion)

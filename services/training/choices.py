@@ -58,6 +58,8 @@ def choose(probed: ProbeCompleted, trigger: Trigger, odds: float, before: Lead) 
     trial = probed.against_champion.get(window, Paired())
     gain = (trial.champion_loss - trial.challenger_loss) / (MILLION * trial.n) if trial.n else 0.0
     lead = before.then(trial) if trigger == "check" else Lead().then(trial)
+    if not trial.n and trigger != "drift":
+        return Choice(None, "there are no labelled rows yet that the champion has not learnt from", 0.0, before)
     if lead.sigmas < PAYS.get(trigger, -math.inf):
         return Choice(None, f"a fresh model would not pay: it wins {lead.wins:.3g}:{lead.losses:.3g}", gain, lead)
     return Choice(window, why, gain, lead)

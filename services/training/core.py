@@ -169,6 +169,7 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
         others = tuple(other for other in state.changes if other is not change)
         state = replace(end(state, event.episode), changes=others, last_change=change.since_label)
     policy = pipeline.retraining
+    state = _space_checks(state, pipeline)
     stopped = braked(state, pipeline, event.episode, "drift", event.stage) or _unanswered(
         state, event, pipeline, change.origin
     )
@@ -181,6 +182,13 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
     return state, (
         probe_request(state, pipeline, event.episode, trigger, event.stage, event.since_label, split),  # type: ignore[arg-type]
     )
+
+
+def _space_checks(state: TrainingState, pipeline: Pipeline) -> TrainingState:
+    """No check so soon that it would ask the same rows again."""
+    if state.next_check is None:
+        return state
+    return replace(state, next_check=max(state.next_check, state.label + pipeline.window // 2))
 
 
 def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, origin: str) -> tuple[Event, ...]:

@@ -53,15 +53,15 @@ def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, lis
     if policy.check_after is None or state.champion is None or waits or state.changes or not state.idle:
         return state, []
     cause = derive_id("check", state.pipeline, state.label)
+    stopped = braked(state, pipeline, cause, "check", 0)
+    if stopped:
+        return replace(state, next_check=state.label + pipeline.window // 4), list(stopped)
     again = replace(state, next_check=state.label + int(policy.check_again * pipeline.window))
     split = state.label - pipeline.window // 2
     since = state.last_change
     if since is not None and split - since < policy.stages[0] * pipeline.window:
         since = None
-    events = braked(state, pipeline, cause, "check", 0) or [
-        probe_request(state, pipeline, cause, "check", 0, since, split)
-    ]
-    return again, list(events)
+    return again, [probe_request(state, pipeline, cause, "check", 0, since, split)]
 
 
 def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:

@@ -102,10 +102,12 @@ def _train(
     request: TrainingRequested, token: int, pipeline: Pipeline, rows: pa.Table, services: JobServices
 ) -> TrainingCompleted:
     from services.training.fitting import environment, fit, loss_scale, recency_weights
+    from services.training.importances import permutation_importances
     from services.training.trivial import hold_out
     from shared.domain.baseline import baseline_of, encode_baseline
     from shared.domain.models import dump_model
 
+    scale = loss_scale(pipeline.contract.label, rows)
     model = fit(pipeline, rows, recency_weights(rows.num_rows, request.half_life), request.seed)
     manifest = services.blobs.put(_manifest(request, rows, _snapshot(rows, services)))
     return TrainingCompleted(
@@ -122,9 +124,10 @@ def _train(
         manifest=manifest,
         rows=rows.num_rows,
         last_label=request.data.last_label,
-        loss_scale=loss_scale(pipeline.contract.label, rows),
+        loss_scale=scale,
         parameters=pipeline.estimator.parameters,
         environment=environment(),
+        importances=permutation_importances(model, rows, pipeline.contract.label, scale, request.seed),
         holdout=hold_out(pipeline, rows, request.seed) if request.trigger == "bootstrap" else {},
     )
 

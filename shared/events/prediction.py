@@ -35,8 +35,6 @@ class PerformanceCounted(Event):
     """Lowest offset of ``labels`` that holds one of their labels: a label may come before its record."""
     labels_offset: int
     """Messages up to this offset of ``labels`` (exclusive) had been read; 0 where labels are inline."""
-    time: int | None = None
-    """Latest event time among the rows, in milliseconds; None where the contract names no event time."""
     serving: str | None = None
     """The version in service when this was counted; late labels may belong to earlier ones."""
     versions: dict[str, Quality]

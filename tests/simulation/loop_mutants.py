@@ -8,10 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from services.deployment import core as deployment
-from services.deployment import fold as deployment_fold
 from services.embedded.simulation import loop_scenario
-from services.prediction import core as prediction
 from services.prediction import joining
 from services.training import core as training
 from services.training import requests
@@ -28,10 +25,6 @@ from tests.simulation.mutants import ORIGINAL_WORK, Mutant, _Recorded
 
 def _any_token(state: jobs.Jobs, event: Any) -> bool:
     return isinstance(event, jobs.Result) and state.find(event.job) is not None
-
-
-def _any_expectation(state: Any, promotion: Any) -> bool:
-    return any(version.id == promotion.version for version in state.candidates)
 
 
 def _any_claim(state: jobs.Jobs, claim: Any, offset: int, timestamp: int) -> jobs.Jobs:
@@ -97,44 +90,40 @@ def _deaf_before_the_file(state: Any, counted: Any, message: Any, pipeline: Any,
     return ORIGINAL_COUNTS(state, counted, message, pipeline, read) if pipeline else Step(state)
 
 
-def _last_word_wins(state: Any, serving: Any) -> Any:
-    return ORIGINAL_SERVE(replace(state, ledger_offset=-1), serving)
+def _impatient(state: Any, pipeline: Any) -> Any:
+    ripe = tuple(event.model_copy(update={"label": 0}) for event in state.ripe)
+    return ORIGINAL_ANSWERS(replace(state, ripe=ripe), pipeline)
 
 
 def _every_label_counts(labels: Any, *_: Any) -> Any:
     return labels, 0
 
 
+ORIGINAL_ANSWERS = training._answer_due
 ORIGINAL_CLAIMS = training.Training._work
 ORIGINAL_COUNTS = training._on_performance
-ORIGINAL_SERVE = prediction.serve
 
+STUCK = ("liveness", "nothing-open", "decided", "episodes-end", "champions-agree")
 ROWS = ("conserved", "predicted", "labels-counted-once")
 
 ONE_LANE = (
-    Mutant("results count under any token", jobs, "accepted", _any_token, ("jobs-agree",)),
+    Mutant("results count under any token", jobs, "accepted", _any_token, ("jobs-agree", "fencing")),
     Mutant("claims count within the lease", jobs, "_claim", _any_claim, ("jobs-agree",)),
     Mutant("closed jobs open again", jobs, "close", _forgets_closed, ("jobs-agree",)),
     Mutant("completed is said before the blobs are stored", loop_scenario, "work", _reports_before_storing, ("blobs",)),
     Mutant("each request makes a new job id", requests, "derive_id", _fresh_ids(), ("one-job",)),
     Mutant("covered inputs are handled again", Held, "covers", lambda *_: False, ROWS),
     Mutant("transactions are not used", LogHost, "work", _said_outside, ROWS),
+    Mutant("states are saved before decisions are said", LogHost, "work", _saved_before_said, STUCK),
     Mutant(
-        "states are saved before decisions are said",
-        *(LogHost, "work", _saved_before_said, ("liveness", "nothing-open", "decided", "episodes-end", "champions-agree")),
+        "stages are answered before their rows are counted", training, "_answer_due", _impatient, ("nothing-fails",)
     ),
-    Mutant(
-        "only the claimant watches the lease",
-        *(training.Training, "_work", _watched_by_the_claimant, ("nothing-open", "liveness")),
-    ),
+)
+HURRIED = (
+    Mutant("only the claimant watches the lease", training.Training, "_work", _watched_by_the_claimant, STUCK),
     Mutant("counts before the file are dropped", training, "_on_performance", _deaf_before_the_file, ("frozen-rows",)),
 )
+"""On a stream that comes as fast as its pipeline's file."""
 TWO_LANES = (
-    Mutant(
-        "promotions count whoever serves",
-        *(deployment_fold, "is_valid", _any_expectation, ("champions-agree",)),
-        also=((deployment, "is_valid", _any_expectation),),
-    ),
     Mutant("second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)),
-    Mutant("serving's last word wins", prediction, "serve", _last_word_wins, ("predicted",)),
 )

@@ -11,7 +11,7 @@ from services.embedded.simulation.loop_scenario import one_lane, two_lanes
 from services.embedded.simulation.scenario import Scenario
 from services.embedded.simulation.tape import SeededTape, Tape
 from shared.events.topics import LEDGER
-from tests.simulation.loop_mutants import ONE_LANE, TWO_LANES
+from tests.simulation.loop_mutants import HURRIED, ONE_LANE, TWO_LANES
 from tests.simulation.mutants import Mutant
 
 CHUNK = 10
@@ -70,6 +70,11 @@ def test_a_seed_gives_the_same_history_each_time() -> None:
 @pytest.mark.parametrize("mutant", ONE_LANE, ids=lambda mutant: mutant.name)
 def test_a_bug_in_the_loop_is_caught_by_the_checker_that_should(mutant: Mutant) -> None:
     _caught(mutant, one_lane(rows=110, change=60, steps=400))
+
+
+@pytest.mark.parametrize("mutant", HURRIED, ids=lambda mutant: mutant.name)
+def test_a_bug_of_the_beginning_is_caught_by_the_checker_that_should(mutant: Mutant) -> None:
+    _caught(mutant, one_lane(rows=60, change=60, steps=250, pace=0))
 
 
 @pytest.mark.parametrize("mutant", TWO_LANES, ids=lambda mutant: mutant.name)

@@ -32,7 +32,7 @@ from shared.events.topics import (
     RECORDS_VALIDATED,
     SERVING,
 )
-from shared.events.training import ProbeRequested, TrainingCompleted, TrainingRequested
+from shared.events.training import JobFailed, ProbeRequested, TrainingCompleted, TrainingRequested
 from shared.runtime.advance import Held
 from shared.runtime.codec import decode
 from shared.runtime.core import Message
@@ -51,6 +51,7 @@ def checkers(stream: Stream) -> tuple[Checker, ...]:
         BlobsExist(),
         JobsAgree(ledger),
         OneResult(ledger),
+        NothingFails(ledger),
         OneJob(ledger),
         OnePromotion(ledger),
         Fencing(ledger),
@@ -148,6 +149,22 @@ class OneResult:
                 self._results[entry.event.job] += 1
                 if self._results[entry.event.job] > 1:
                     return f"{where(entry.message)} is the second result of job {entry.event.job}"
+        return None
+
+
+class NothingFails:
+    """A job fails for want of a living worker only: each gets rows that it can learn from or score."""
+
+    name = "nothing-fails"
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._entries = LedgerReader(ledger)
+
+    def observe(self, history: History) -> str | None:
+        for entry in self._entries(history):
+            event = entry.event
+            if isinstance(event, JobFailed) and "attempts" not in event.reason:
+                return f"{where(entry.message)}: job {event.job} failed: {event.reason}"
         return None
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from services.deployment.core import Deployment
@@ -31,9 +32,9 @@ LANE_TOPICS = frozenset(topic.name for topic in TOPICS if topic.per_lane)
 
 
 @cache
-def one_lane(rows: int = 230, change: int = 110, steps: int = 800) -> Scenario:
+def one_lane(rows: int = 230, change: int = 110, steps: int = 800, pace: int = PACE) -> Scenario:
     """Inline labels. What is left of the stream when the faults end comes in peace, so that each episode can end."""
-    return _scenario("loop, one lane", Stream(rows, change), steps)
+    return replace(_scenario("loop, one lane", Stream(rows, change), steps), pace=pace)
 
 
 @cache

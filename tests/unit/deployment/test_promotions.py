@@ -28,7 +28,7 @@ from shared.events.training import DataRange, JobClaimed, TrainingRequested
 from tests.unit.deployment.desk import BETTER, EVEN, WORSE, Desk, completed, detected, matured
 from tests.unit.prediction.bench import NAME
 
-PROVEN = {"promotion": {"after_drift": "proven", "otherwise": "proven"}}
+PROVEN: dict[str, Any] = {"promotion": {"after_drift": "proven", "otherwise": "proven"}}
 
 
 def endings(desk: Desk) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_twenty_to_one_is_ever_reached_by_a_fair_coin_in_at_most_one_run_of_twen
     random = np.random.default_rng(1)
     wins = np.cumsum(random.random((4000, 400)) < 0.5, axis=1)
     n = np.arange(1, 401)
-    table = np.array([[log_evidence(w, m - w) if w <= m else -1.0 for w in range(401)] for m in n])
+    table = np.array([[log_evidence(w, float(m - w)) if w <= m else -1.0 for w in range(401)] for m in n])
     reached = (table[n - 1, wins] >= math.log(20)).any(axis=1).mean()
     assert 0.005 < reached <= 0.05
 

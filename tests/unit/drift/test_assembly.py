@@ -57,17 +57,20 @@ def test_any_interleaving_of_lanes_closes_the_same_epochs_in_order(data: st.Data
 
 def test_a_lane_that_has_moved_on_does_not_hold_up_an_epoch_that_began_without_it() -> None:
     """A new generation begins within lane 0's epoch 5, when lane 1 is in epoch 6 already."""
-    assembly: Assembly[Counts] = Assembly((55, 60), (5, 6))
-    assembly, closed = add(assembly, Slice(0, 5, 55, 60, True, (1,)), 2, merge)
-    assert closed == ((1,),)
+    one: Counts = (1,)
+    assembly: Assembly[Counts] = Assembly((55, 60), (5, 6), ())
+    assembly, closed = add(assembly, Slice(0, 5, 55, 60, True, one), 2, merge)
+    assert closed == (one,)
 
 
 def test_a_lane_that_is_behind_does() -> None:
+    one: Counts = (1,)
+    two: Counts = (2,)
     assembly: Assembly[Counts] = Assembly((55, 50), (5, 5))
-    assembly, closed = add(assembly, Slice(0, 5, 55, 60, True, (1,)), 2, merge)
+    assembly, closed = add(assembly, Slice(0, 5, 55, 60, True, one), 2, merge)
     assert closed == ()
-    assembly, closed = add(assembly, Slice(1, 6, 60, 65, False, (2,)), 2, merge)
-    assert closed == ((1,),)
+    assembly, closed = add(assembly, Slice(1, 6, 60, 65, False, two), 2, merge)
+    assert closed == (one,)
 
 
 @given(st.integers(10, 200), st.integers(1, 16), st.integers(1, 40))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hypothesis import strategies as st
 
 from tests.unit.prediction.bench import Account, Bench, Row
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def deliveries(draw: st.DrawFn, *, early: bool = True) -> list[Delivery]:
     return _after_their_rows(messages, labels)
 
 
-def _cut(draw: st.DrawFn, things: tuple[Row, ...] | tuple[tuple[str, str], ...]) -> list[tuple[object, ...]]:  # type: ignore[misc]
+def _cut(draw: st.DrawFn, things: tuple[Thing, ...]) -> list[tuple[Thing, ...]]:
     ends = sorted(draw(st.sets(st.integers(1, len(things)), max_size=6)) | {len(things)})
     return [things[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
