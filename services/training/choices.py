@@ -11,10 +11,6 @@ from shared.events.training import ProbeCompleted, Trigger, Window
 
 PAST: Window = "past-and-present"
 PRESENT: Window = "present-only"
-HARMFUL = 2 / 3
-"""The past must spoil at least twice as many predictions as it saves before it is forgotten."""
-
-
 PAYS = {"check": 1.0, "inputs": 2.0}
 """Standard deviations of lead at which a fit is worth its cost. Checks come regularly and add up, so a mild bar does;
 moved inputs are an extra look, at a champion whose losses give no reason for it."""
@@ -41,34 +37,45 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``window`` is None where no fresh model would pay; ``gain``: loss per row it would win back; ``lead`` so far."""
+    """Which rows a fresh model should learn from, and whether training one pays.
 
-    window: Window | None
+    ``gain``: loss per row that it would win back; ``lead``: of fresh models so far.
+    """
+
+    window: Window
+    pays: bool
     reason: str
     gain: float
     lead: Lead
 
 
-def choose(probed: ProbeCompleted, trigger: Trigger, odds: float, before: Lead) -> Choice:
-    """Forget the past only beyond doubt: old concepts return, and a model that kept them is right at once.
+def choose(probed: ProbeCompleted, trigger: Trigger, odds: float, before: Lead, window: Window) -> Choice:
+    """``window``: what was found worth learning from before.
 
     A drift of the loss is answered in any case: the champion is known to be worse than it was.
     """
-    window, why = _window(probed.present_against_past, odds)
+    window, why = _window(probed.present_against_past, odds, window)
     trial = probed.against_champion.get(window, Paired())
     gain = (trial.champion_loss - trial.challenger_loss) / (MILLION * trial.n) if trial.n else 0.0
-    lead = before.then(trial) if trigger == "check" else Lead().then(trial)
     if not trial.n and trigger != "drift":
-        return Choice(None, "there are no labelled rows yet that the champion has not learnt from", 0.0, before)
+        return Choice(
+            window, False, "there are no labelled rows yet that the champion has not learnt from", 0.0, before
+        )
+    lead = before.then(trial) if trigger == "check" else Lead().then(trial)
     if lead.sigmas < PAYS.get(trigger, -math.inf):
-        return Choice(None, f"a fresh model would not pay: it wins {lead.wins:.3g}:{lead.losses:.3g}", gain, lead)
-    return Choice(window, why, gain, lead)
+        why = f"a fresh model would not pay: it wins {lead.wins:.3g}:{lead.losses:.3g}"
+        return Choice(window, False, why, gain, lead)
+    return Choice(window, True, why, gain, lead)
 
 
-def _window(trial: Paired | None, odds: float) -> tuple[Window, str]:
+def _window(trial: Paired | None, odds: float, before: Window) -> tuple[Window, str]:
+    """The other window only on evidence at the odds: the shorter one looks good early and bad when the past returns."""
     if trial is None:
         return PAST, "there is no change to forget"
-    tally = f"{trial.wins}:{trial.losses} in {trial.n} rows"
-    if log_evidence(trial.wins, trial.losses, HARMFUL) >= math.log(odds):
-        return PRESENT, f"the past hurts: a probe without it wins {tally}"
-    return PAST, f"the past is kept: a probe without it wins {tally}"
+    tally = f"a probe of the present alone wins {trial.wins}:{trial.losses} in {trial.n} rows"
+    present, past = (log_evidence(a, b) for a, b in ((trial.wins, trial.losses), (trial.losses, trial.wins)))
+    if before == PAST:
+        hurts = present >= math.log(odds)
+        return (PRESENT, f"the past hurts: {tally}") if hurts else (PAST, f"the past is kept: {tally}")
+    helps = past >= math.log(odds)
+    return (PAST, f"the past helps again: {tally}") if helps else (PRESENT, f"the past stays forgotten: {tally}")

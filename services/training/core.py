@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.training.choices import PRESENT, choose
+from services.training.choices import PAST, choose
 from services.training.fold import end, fold
 from services.training.marks import add_mark, labels_seen, rows_seen
 from services.training.requests import probe_request, training_request
@@ -135,7 +135,7 @@ def _on_command(state: TrainingState, event: Event, message: Message, pipeline: 
     if not isinstance(event, RetrainModel) or pipeline is None:
         return Step(state)
     said = braked(state, pipeline, event.command, "request", 0) or (
-        training_request(state, pipeline, event.command, "request", 0, "past-and-present"),
+        training_request(state, pipeline, event.command, "request", 0, state.window, state.last_change),
     )
     return Step(state, tuple(_append(e, message) for e in said))
 
@@ -167,7 +167,7 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
         return state, ()
     if event.final:
         others = tuple(other for other in state.changes if other is not change)
-        state = replace(end(state, event.episode), changes=others, last_change=change.since_label)
+        state = replace(end(state, event.episode), changes=others, last_change=change.since_label, window=PAST)
     policy = pipeline.retraining
     state = _space_checks(state, pipeline)
     stopped = braked(state, pipeline, event.episode, "drift", event.stage) or _unanswered(
@@ -201,14 +201,12 @@ def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, o
 
 def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeRequested, pipeline: Pipeline) -> Said:
     """Probes have spoken: forget, train, or leave it."""
-    choice = choose(probed, request.trigger, pipeline.promotion.odds, state.lead)
+    choice = choose(probed, request.trigger, pipeline.promotion.odds, state.lead, state.window)
+    state = replace(state, window=choice.window)
     if request.trigger == "check":
         state = replace(state, lead=choice.lead, last_change=_still_open(state, pipeline))
-    if choice.window is None:
+    if not choice.pays:
         return state, (suppression(state, request.cause, request.trigger, request.stage, choice.reason, choice.gain),)
-    if choice.window == PRESENT:
-        # From here on the past stays forgotten: later trainings begin at the change too.
-        state = replace(state, regime=request.since_label, last_change=None)
     training = training_request(
         state, pipeline, request.cause, request.trigger, request.stage, choice.window, request.since_label
     )
@@ -216,10 +214,10 @@ def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeReque
 
 
 def _still_open(state: TrainingState, pipeline: Pipeline) -> int | None:
-    """A change whose past did not turn out harmful within a few windows is settled."""
+    """A change is settled when its past did no harm for a few windows, or has left the memory."""
     last = state.last_change
-    settled = last is None or state.label - last >= SETTLED * pipeline.window
-    return None if settled else last
+    horizon = SETTLED if state.window == PAST else pipeline.retraining.memory
+    return None if last is None or state.label - last >= horizon * pipeline.window else last
 
 
 def _append(event: Event, cause: Message) -> Append:

@@ -44,7 +44,7 @@ def probe_request(
 ) -> ProbeRequested:
     """Try fresh models before one is trained; with a change at ``since``, with and without the rows before it."""
     policy = pipeline.retraining
-    choose = since is not None and policy.choose_window and since > state.regime
+    choose = since is not None and policy.choose_window
     return ProbeRequested(
         pipeline=state.pipeline,
         job=derive_id("job", state.pipeline, cause, stage, "probe"),
@@ -53,7 +53,7 @@ def probe_request(
         stage=stage,
         champion=state.champion or "",
         windows=(PAST, PRESENT) if choose else (PAST,),
-        since_label=since if since is not None else state.regime,
+        since_label=since if since is not None else 0,
         split_label=split,
         data=freeze(state.marks, _first_row(state, pipeline, PAST, None), state.label, state.excluded),
         half_life=None if policy.half_life is None else int(policy.half_life * pipeline.window),
@@ -85,7 +85,7 @@ def _first_row(state: TrainingState, pipeline: Pipeline, window: Window, since: 
         return max(0, memory)
     if window == "last":
         return max(0, state.label - (pipeline.retraining.last or pipeline.window))
-    return max(state.regime if since is None or window == PAST else since, memory, 0)
+    return max(since if window == PRESENT and since is not None else 0, memory, 0)
 
 
 def _end(state: TrainingState, pipeline: Pipeline, trigger: Trigger) -> int:

@@ -8,7 +8,7 @@ from services.training.choices import Lead
 from services.training.marks import Marks
 from shared.events.drift_detection import DriftMatured
 from shared.events.jobs import Jobs
-from shared.events.training import EvaluationRequested, ProbeRequested, TrainingRequested
+from shared.events.training import EvaluationRequested, ProbeRequested, TrainingRequested, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class TrainingState:
     known: tuple[Known, ...] = ()
     champion: str | None = None
     bootstrapped: bool = False
-    regime: int = 0
-    """First labelled row that trainings may use: later than 0 once a window "present only" won."""
     changes: tuple[Change, ...] = ()
     """Open drifts, from detection until their last stage was answered."""
     ripe: tuple[DriftMatured, ...] = ()
     """Matured stages whose rows the performance counts have not told of yet."""
     last_change: int | None = None
-    """Where the last answered drift began, while it is open whether its past is still worth learning from."""
+    """First labelled row of the present, while it's open whether the rows before it are worth learning from."""
+    window: Window = "past-and-present"
+    """What the last probes found worth learning from. Nothing is forgotten for good: the next probes ask again."""
     next_check: int | None = None
     lead: Lead = field(default_factory=Lead)
     """Of fresh models over the champion, in the checks since it was trained."""

@@ -17,7 +17,7 @@ from shared.domain.digest import digest
 from shared.events import jobs
 from shared.events.base import derive_id
 from shared.runtime.advance import Held
-from shared.runtime.core import Run, Step
+from shared.runtime.core import Run
 from shared.runtime.hosts import LogHost
 from shared.runtime.jobs import JobServices
 from tests.simulation.mutants import ORIGINAL_WORK, Mutant, _Recorded
@@ -86,22 +86,11 @@ def _watched_by_the_claimant(self: Any, state: Any, event: Any, message: Any) ->
     return effects if not isinstance(event, jobs.JobClaimed) or len(effects) > 1 else ()
 
 
-def _deaf_before_the_file(state: Any, counted: Any, message: Any, pipeline: Any, read: Any) -> Any:
-    return ORIGINAL_COUNTS(state, counted, message, pipeline, read) if pipeline else Step(state)
-
-
-def _impatient(state: Any, pipeline: Any) -> Any:
-    ripe = tuple(event.model_copy(update={"label": 0}) for event in state.ripe)
-    return ORIGINAL_ANSWERS(replace(state, ripe=ripe), pipeline)
-
-
 def _every_label_counts(labels: Any, *_: Any) -> Any:
     return labels, 0
 
 
-ORIGINAL_ANSWERS = training._answer_due
 ORIGINAL_CLAIMS = training.Training._work
-ORIGINAL_COUNTS = training._on_performance
 
 STUCK = ("liveness", "nothing-open", "decided", "episodes-end", "champions-agree")
 ROWS = ("conserved", "predicted", "labels-counted-once")
@@ -115,14 +104,8 @@ ONE_LANE = (
     Mutant("covered inputs are handled again", Held, "covers", lambda *_: False, ROWS),
     Mutant("transactions are not used", LogHost, "work", _said_outside, ROWS),
     Mutant("states are saved before decisions are said", LogHost, "work", _saved_before_said, STUCK),
-    Mutant(
-        "stages are answered before their rows are counted", training, "_answer_due", _impatient, ("nothing-fails",)
-    ),
 )
-HURRIED = (
-    Mutant("only the claimant watches the lease", training.Training, "_work", _watched_by_the_claimant, STUCK),
-    Mutant("counts before the file are dropped", training, "_on_performance", _deaf_before_the_file, ("frozen-rows",)),
-)
+HURRIED = (Mutant("only the claimant watches the lease", training.Training, "_work", _watched_by_the_claimant, STUCK),)
 """On a stream that comes as fast as its pipeline's file."""
 TWO_LANES = (
     Mutant("second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)),

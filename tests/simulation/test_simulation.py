@@ -85,14 +85,15 @@ def test_a_crash_passes_every_handler_of_exceptions() -> None:
 
 
 def test_the_command_reports_success_and_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "3"]) == 0
+    toy = ["--scenario", "services.embedded.simulation.toy:scenario"]
+    assert main([*toy, "--seeds", "3"]) == 0
     assert "3 seeds from 0, nothing broken" in capsys.readouterr().out
     with MUTANTS[0].planted():
-        assert main(["--seeds", "100"]) == 1
+        assert main([*toy, "--seeds", "100"]) == 1
         said = capsys.readouterr().out
         tape = said.split("tape: ")[1].split()[0]
-        assert main(["--tape", tape]) == 1
-    assert main(["--tape", tape]) == 0
+        assert main([*toy, "--tape", tape]) == 1
+    assert main([*toy, "--tape", tape]) == 0
 
 
 def test_a_job_that_dies_is_claimed_again() -> None:

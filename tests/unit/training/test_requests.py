@@ -127,7 +127,7 @@ def test_a_drift_is_probed_first_and_split_in_the_middle_of_its_present() -> Non
     assert (probe.since_label, probe.split_label, probe.windows) == (50, 65, ("past-and-present", "present-only"))
 
 
-def test_a_past_that_hurts_beyond_doubt_is_forgotten_for_good() -> None:
+def test_a_past_that_hurts_beyond_doubt_stays_forgotten_in_later_trainings() -> None:
     desk = Desk()
     desk.serve_first()
     desk.label(40)
