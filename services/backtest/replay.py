@@ -74,7 +74,7 @@ def _delayed(pipeline: Pipeline, delay: int) -> Pipeline:
 
 
 class _Labels:
-    """Labels on their way: delivered once ``delay`` further rows have been predicted, those of the first rows at once."""
+    """Labels on their way: delivered once ``delay`` further rows have been predicted, the first rows' at once."""
 
     def __init__(self, system: Embedded, what: Replay) -> None:
         self._system = system

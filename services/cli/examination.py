@@ -141,7 +141,8 @@ def _run(folder: Path) -> Iterator[Finding]:
     from shared.runtime.ports import BlobDamaged, BlobMissing
 
     past = history(folder)
-    yield Finding(f"{folder / LEDGER}: {len(past.events):,} events", True)
+    torn = ", and a last line that is cut off" if past.torn else ""
+    yield Finding(f"{folder / LEDGER}: {len(past.events):,} events{torn}", True)
     if not (folder / BLOBS).is_dir():
         return
     blobs = FileBlobs(folder / BLOBS)

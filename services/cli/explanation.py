@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from services.backtest.report.features import DIRECTIONS
-from services.backtest.report.figures import measured, percent, whole
+from services.backtest.report.figures import measured, whole
 from services.backtest.report.stories import Job, Story
-from services.backtest.report.wording import counts_words, gain_words, trial_words, window_words
+from services.backtest.report.wording import counts_words, rule_words, trial_words, window_words, worth_words
 from services.cli.history import History
 from services.cli.words import brief, sentence
 from shared.domain.quality import metrics
@@ -105,7 +105,7 @@ def _gate(job: Job) -> Iterator[Branch]:
     if verdict is None:
         yield Branch("gate: has not decided yet")
         return
-    head = f"promoted ({verdict.rule})" if isinstance(verdict, CandidatePromoted) else "refused"
+    head = f"promoted ({rule_words(verdict.rule)})" if isinstance(verdict, CandidatePromoted) else "refused"
     reasons = tuple(Branch(reason) for reason in verdict.reasons)
     yield Branch(f"gate: {head} at row {whole(verdict.row)}{trial_words(verdict.trial)}", reasons)
 
@@ -121,8 +121,7 @@ def _after(story: Story, version: TrainingCompleted) -> Iterator[Branch]:
         if verified or undone:
             yield Branch(f"{'verified' if verified else 'undone'}: {sentence(event)}")
         if isinstance(event, EpisodeClosed):
-            loss = f"; loss won back {gain_words(event.gain)} ({percent(event.gain)})" if event.gain else ""
-            yield Branch(f"outcome at row {whole(event.row)}: {event.outcome}{loss}")
+            yield Branch(f"outcome at row {whole(event.row)}: {event.outcome}{worth_words(event)}")
 
 
 def _comparisons(events: Iterable[EvaluationCompleted], version: str) -> Iterator[Paired]:

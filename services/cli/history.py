@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class History:
 
     folder: Path
     events: tuple[Event, ...]
+    torn: bool = False
+    """Whether the ledger's last line was cut off, as a killed run may leave it; it is no event."""
 
     def trained(self, prefix: str) -> TrainingCompleted:
         """The version whose id begins so; UserError if there is none, or more than one."""
@@ -59,12 +62,17 @@ def folder_or_default(folder: Path | None) -> Path:
 
 
 def history(folder: Path | None) -> History:
-    """UserError for a folder without a ledger, and for a ledger that is damaged: which line, and what it lacks."""
+    """UserError for a folder without a ledger, and for a ledger that is damaged: which line, and what it lacks.
+
+    A last line that is cut off is left out, and said to be: the run was killed while it wrote.
+    """
     place = folder_or_default(folder)
     path = place / LEDGER
     if not path.is_file():
         raise UserError(f"{place}: holds no {LEDGER}; give the folder that a run, demo or backtest was written to")
-    lines = path.read_text("utf-8").splitlines()
+    lines, torn = _whole_lines(path.read_bytes())
+    if torn:
+        print(f"note: {path}: the last line is cut off, as when a run is killed; it is left out", file=sys.stderr)
     told = [_parsed(line, path, number) for number, line in enumerate(lines, 1)]
     policies = [line["policy"] for line in told if "policy" in line]
     if policies:
@@ -72,7 +80,20 @@ def history(folder: Path | None) -> History:
         told = [line for line in told if line.get("policy") == chosen]
     if not told:
         raise UserError(f"{path}: is empty: nothing has happened yet")
-    return History(place, tuple(_events(told, path)))
+    return History(place, tuple(_events(told, path)), torn)
+
+
+def _whole_lines(content: bytes) -> tuple[list[str], bool]:
+    """The lines that were written whole, and whether there is a rest without an end that is no event."""
+    *whole, rest = content.split(b"\n")
+    lines = [line.decode("utf-8", "replace") for line in whole]
+    if not rest:
+        return lines, False
+    try:
+        json.loads(rest)
+    except ValueError:
+        return lines, True
+    return [*lines, rest.decode("utf-8")], False
 
 
 def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,21 @@ def write(result: BacktestResult, folder: Path) -> Path:
     with (folder / LEDGER).open("w", encoding="utf-8") as file:
         file.writelines(_ledger_lines(result.policies))
     report = folder / REPORT
-    report.write_text(render(result), "utf-8")
+    report.write_text(render(replace(result, importances=last_importances(result))), "utf-8")
     return report
+
+
+def last_importances(result: BacktestResult) -> dict[str, float]:
+    """What the main policy's last champion leans on; empty where no model was trained."""
+    from services.backtest.report.policies import main_policy
+    from shared.events.deployment import CandidatePromoted, PromotionRolledBack
+    from shared.events.training import TrainingCompleted
+
+    ledger = main_policy(result).ledger
+    served = [e.to if isinstance(e, PromotionRolledBack) else e.version
+              for e in ledger if isinstance(e, CandidatePromoted | PromotionRolledBack)]  # fmt: skip
+    made = {e.version: e.importances for e in ledger if isinstance(e, TrainingCompleted)}
+    return made.get(served[-1], {}) if served else {}
 
 
 def conclusion(result: BacktestResult) -> str:
@@ -40,16 +54,12 @@ def conclusion(result: BacktestResult) -> str:
 
 
 def print_table(result: BacktestResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    head, *rows = _rows(result)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, name in enumerate(head):
-        table.add_column(name, justify="left" if place == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    """Whole words and figures, however narrow the terminal is or seems to be."""
+    rows = list(_rows(result))
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for name, *figures in rows:
+        aligned = [text.rjust(width) for text, width in zip(figures, widths[1:], strict=True)]
+        print("  ".join([name.ljust(widths[0]), *aligned]))
 
 
 def _rows(result: BacktestResult) -> Iterator[list[str]]:

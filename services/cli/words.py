@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from services.backtest.report.features import DIRECTIONS
 from services.backtest.report.figures import counted, listed, percent, seconds, whole
-from services.backtest.report.wording import counts_words, gain_words, trial_words, window_words
+from services.backtest.report.wording import counts_words, rule_words, trial_words, window_words, worth_words
 from shared.events.base import Event
 from shared.events.deployment import (
     ApprovalAwaited,
@@ -45,13 +46,14 @@ from shared.events.training import (
 )
 
 MOST_FEATURES = 3
+IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b")
 ORIGINS = {"inputs": "in the inputs", "performance": "in the model's errors", "detector": "by the plug-in detector"}
 OUTCOMES = {
     "verified": "the new model is verified",
     "rolled-back": "the old model is back",
-    "superseded": "a later candidate took over",
-    "refused": "no candidate was worth it",
-    "harmless": "the inputs moved, but the model is as good as before",
+    "superseded": "a newer model took its place before the verdict",
+    "refused": "the old model stays",
+    "harmless": "harmless: the inputs moved, but a fresh model would not do better",
     "failed": "the training failed",
 }
 ROUTINE = (
@@ -71,10 +73,14 @@ class Told:
 
 
 class Narrator:
-    """Tells events one by one, in ledger order; it remembers the last row, for events that carry none."""
+    """Tells events one by one, in ledger order.
+
+    It remembers the last row, for events that carry none, and why an alarm was set aside, for its episode's end.
+    """
 
     def __init__(self) -> None:
         self._row = 0
+        self._why: dict[str, str] = {}
         self._seen: set[str] = set()
 
     def tell(self, events: Iterable[Event]) -> Iterator[Told]:
@@ -84,7 +90,13 @@ class Narrator:
                 continue
             self._seen.add(event.event_id)
             self._row = _row(event, self._row)
-            yield Told(self._row, sentence(event), isinstance(event, ROUTINE))
+            if isinstance(event, DriftCleared):
+                self._why[event.episode] = event.reason
+            yield Told(self._row, self._sentence(event), isinstance(event, ROUTINE))
+
+    def _sentence(self, event: Event) -> str:
+        why = self._why.get(event.episode) if isinstance(event, EpisodeClosed) else None
+        return f"episode closed: {_shortened(why)}" if why else sentence(event)
 
 
 def sentence(event: Event) -> str:
@@ -96,6 +108,11 @@ def sentence(event: Event) -> str:
 def brief(identifier: str) -> str:
     """The beginning of a version, which every command takes for the whole."""
     return identifier[:8]
+
+
+def _shortened(text: str) -> str:
+    """The text with its ids cut to their beginning."""
+    return IDENTIFIER.sub(lambda found: brief(found[0]), text)
 
 
 def features_words(event: DriftDetected) -> str:
@@ -134,8 +151,14 @@ def _completed(event: TrainingCompleted) -> str:
 
 
 def _promoted(event: CandidatePromoted) -> str:
-    head = "is the first model in service" if event.rule == "bootstrap" else f"promoted ({event.rule})"
-    return f"{brief(event.version)} {head}{_reasons(event.reasons)}{trial_words(event.trial)}"
+    return f"{promotion_words(event)}{_reasons(event.reasons)}{trial_words(event.trial)}"
+
+
+def promotion_words(event: CandidatePromoted) -> str:
+    """Who was promoted, and by which rule."""
+    if event.rule == "bootstrap":
+        return f"{brief(event.version)} is the first model in service"
+    return f"{brief(event.version)} promoted ({rule_words(event.rule)})"
 
 
 def _probed(event: ProbeCompleted) -> str:
@@ -150,13 +173,13 @@ def _evaluated(event: EvaluationCompleted) -> str:
 
 
 def _closed(event: EpisodeClosed) -> str:
-    worth = f"; won back {gain_words(event.gain)}" if event.gain and event.version else ""
-    return f"episode closed: {OUTCOMES.get(event.outcome, event.outcome)}{worth}"
+    return f"episode closed: {OUTCOMES.get(event.outcome, event.outcome)}{worth_words(event)}"
 
 
 def _fault(event: DataFaultFound) -> str:
     column = f"{event.column}: " if event.column else ""
-    return f"data fault, not drift: {column}{event.detail} ({percent(event.share)}); nothing is learnt from it"
+    share = "" if "%" in event.detail else f" ({percent(event.share)})"
+    return f"data fault, not drift: {column}{event.detail}{share}; nothing is learnt from it"
 
 
 def _cleared(event: DataFaultCleared) -> str:
@@ -177,7 +200,7 @@ WORDS: dict[type[Event], Callable[[Any], str]] = {
     DriftSuspected: lambda e: f"drift suspected {ORIGINS.get(e.origin, e.origin)}",
     DriftDetected: _detected,
     DriftMatured: lambda e: f"enough labels since the change for stage {e.stage}{' (the last)' if e.final else ''}",
-    DriftCleared: lambda e: f"suspicion gone: {e.reason}",
+    DriftCleared: lambda e: f"no longer followed: {_shortened(e.reason)}",
     DataFaultFound: _fault,
     DataFaultCleared: _cleared,
     TrainingRequested: _requested,

@@ -1,7 +1,7 @@
 """Drift detection: profiles and performance counts in; suspicions, alarms, matured stages and data faults out.
 
-It reads no decisions.  A profile of a higher generation starts a new input test; a new version in service starts a
-new loss test.
+It reads no decisions, and of the commands the one that it owns: a person ends a data fault.  A profile of a higher
+generation starts a new input test; a new version in service starts a new loss test.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from services.drift_detection.assembly import Assembly, add
+from services.drift_detection.data_faults import clear
 from services.drift_detection.inputs_watch import on_epoch, profile_slice
 from services.drift_detection.loss_watch import merge_steps, on_step, step_slice
 from services.drift_detection.state import DriftState
 from shared.domain.pipeline_file import decode_pipeline
 from shared.domain.profile import merge
 from shared.events.base import Event
+from shared.events.commands import ClearFault
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
-from shared.events.topics import LEDGER, PERFORMANCE, PROFILES
+from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE, PROFILES
 from shared.events.validation import ProfileTaken
 from shared.runtime.core import Input, Message, Read, Step, Unit
 
@@ -27,7 +29,7 @@ class DriftDetection:
     """The core."""
 
     name = "drift_detection"
-    reads = (PROFILES.name, PERFORMANCE.name)
+    reads = (PROFILES.name, PERFORMANCE.name, COMMANDS.name)
     state_type: Any = DriftState
     per_lane = False
 
@@ -40,6 +42,8 @@ class DriftDetection:
             state, said = _on_profile(state, event, read)
         elif isinstance(event, PerformanceCounted):
             state, said = _on_performance(state, event, read)
+        elif isinstance(event, ClearFault):
+            state, said = _on_clear(state, event, read)
         else:
             return Step(state)
         cause = item if isinstance(item, Message) else None
@@ -67,6 +71,7 @@ def _on_profile(state: DriftState, taken: ProfileTaken, read: Read) -> Said:
             silent=False,
         )
     pipeline = read(taken.file, decode_pipeline)
+    state = replace(state, file=taken.file, baseline=taken.baseline)
     epochs, closed = add(state.epochs, profile_slice(taken.profile, pipeline), pipeline.lanes, merge)
     state, said = replace(state, epochs=epochs), list[Event]()
     for epoch in closed:
@@ -80,6 +85,12 @@ def _on_performance(state: DriftState, counted: PerformanceCounted, read: Read) 
     steps, closed = add(state.steps, step_slice(counted, pipeline), pipeline.lanes, merge_steps)
     state, said = replace(state, steps=steps), list[Event]()
     for step in closed:
-        state, events = on_step(state, step, pipeline)
+        state, events = on_step(state, step, pipeline, read)
         said += events
     return state, tuple(said)
+
+
+def _on_clear(state: DriftState, command: ClearFault, read: Read) -> Said:
+    pipeline = read(state.file, decode_pipeline) if state.file else None
+    state, said = clear(state, command, pipeline)
+    return state, () if said is None else (said,)

@@ -1,4 +1,4 @@
-"""Data faults over time: found in one epoch, cleared after enough clean ones."""
+"""Data faults over time: found in one epoch, cleared after enough clean ones or by a person."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import replace
 from services.drift_detection.inputs.faults import Fault, faults_of
 from services.drift_detection.state import DriftState, OpenFault
 from shared.domain.baseline import Baseline
-from shared.domain.pipeline import FaultPolicy
+from shared.domain.pipeline import FaultPolicy, Pipeline
 from shared.domain.profile import Profile
 from shared.events.base import Event, derive_id
+from shared.events.commands import ClearFault
+from shared.events.deployment import CommandRefused
 from shared.events.drift_detection import DataFaultCleared, DataFaultFound
 
-
 SPOILT_KEPT = 8
+COMMANDS_KEPT = 8
 
 
 def triage(
@@ -23,7 +25,6 @@ def triage(
 
     ``margin``: a lane's rows per epoch.
     """
-    spoilt = list(state.spoilt)
     found: dict[tuple[str, str], Fault] = {
         (fault.kind, fault.column): fault for fault in faults_of(epoch, baseline, policy)
     }
@@ -33,7 +34,7 @@ def triage(
             kept.append(replace(fault, clean=0, last=epoch.last))
         elif fault.clean + 1 >= policy.clean_epochs:
             over = _cleared(state, fault, margin, f"{policy.clean_epochs} clean epochs")
-            spoilt.append((over.first * lanes, over.last * lanes))
+            state = _spoil(state, over, lanes)
             said.append(over)
         else:
             kept.append(replace(fault, clean=fault.clean + 1))
@@ -42,7 +43,31 @@ def triage(
         kept.append(opened)
         said.append(event)
     sound = not any(fault.clean == 0 for fault in kept)
-    return replace(state, faults=tuple(kept), spoilt=tuple(spoilt[-SPOILT_KEPT:])), tuple(said), sound
+    return replace(state, faults=tuple(kept)), tuple(said), sound
+
+
+def clear(state: DriftState, command: ClearFault, pipeline: Pipeline | None) -> tuple[DriftState, Event | None]:
+    """Ends a fault because a person says so; what the next epochs still show is a fault of its own.
+
+    ``pipeline`` is None before the first profile.  A command that was carried out and comes again says nothing.
+    """
+    fault = next((fault for fault in state.faults if fault.id == command.fault), None)
+    if command.command in state.carried_out:
+        return state, None
+    if fault is None or pipeline is None:
+        return state, _refused(state, command)
+    over = _cleared(state, fault, pipeline.drift.inputs.epoch // pipeline.lanes, f"command {command.command}")
+    state = replace(
+        _spoil(state, over, pipeline.lanes),
+        faults=tuple(other for other in state.faults if other is not fault),
+        carried_out=(*state.carried_out, command.command)[-COMMANDS_KEPT:],
+    )
+    return state, over
+
+
+def shows_fault(state: DriftState, baseline: Baseline, policy: FaultPolicy) -> bool:
+    """Whether an epoch that is still open shows a fault already: the answer to a drift must not overtake the triage."""
+    return any(faults_of(part, baseline, policy) for _, part in state.epochs.open)
 
 
 def is_spoilt(state: DriftState, row: int, epoch: int, lanes: int) -> bool:
@@ -62,6 +87,17 @@ def _cleared(state: DriftState, fault: OpenFault, margin: int, by: str) -> DataF
         last=fault.last + margin,
         by=by,
     )
+
+
+def _spoil(state: DriftState, over: DataFaultCleared, lanes: int) -> DriftState:
+    """Keeps the rows of a fault that is over: their labels may still come."""
+    return replace(state, spoilt=(*state.spoilt, (over.first * lanes, over.last * lanes))[-SPOILT_KEPT:])
+
+
+def _refused(state: DriftState, command: ClearFault) -> Event:
+    known = ", ".join(f"{fault.id} ({fault.kind} of {fault.column or 'the stream'})" for fault in state.faults)
+    reason = f"no data fault {command.fault} is open; open: {known or 'none'}"
+    return CommandRefused(pipeline=state.pipeline, command=command.command, reason=reason)
 
 
 def _open(state: DriftState, epoch: Profile, fault: Fault) -> tuple[OpenFault, Event]:

@@ -6,16 +6,18 @@ import math
 from dataclasses import replace
 
 from services.drift_detection.assembly import Slice
-from services.drift_detection.data_faults import is_spoilt
+from services.drift_detection.data_faults import is_spoilt, shows_fault
 from services.drift_detection.detectors import make_detector
 from services.drift_detection.episodes import Evidence, mature, weigh
 from services.drift_detection.performance.detector import begin, update
 from services.drift_detection.state import Counted, DriftState
+from shared.domain.baseline import decode_baseline
 from shared.domain.pipeline import Pipeline
 from shared.domain.quality import Quality, merge_versions
 from shared.events.base import Event
 from shared.events.prediction import PerformanceCounted
 from shared.runtime.codec import decode, encode
+from shared.runtime.core import Read
 
 Said = tuple[DriftState, tuple[Event, ...]]
 VERSIONS_KEPT = 8
@@ -49,7 +51,7 @@ def merge_steps(left: Counted, right: Counted) -> Counted:
     )
 
 
-def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
+def on_step(state: DriftState, step: Counted, pipeline: Pipeline, read: Read) -> Said:
     """Judge one closed step."""
     lost = max(0, step.joined - step.label)
     state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label, lost=lost)
@@ -61,11 +63,17 @@ def on_step(state: DriftState, step: Counted, pipeline: Pipeline) -> Said:
     if evidence is not None:
         state, said = weigh(state, evidence)
     judged = [episode for episode in state.episodes if episode.origin != "inputs"]
-    state, matured = mature(state, pipeline)
+    state, matured = (state, ()) if _looks_broken(state, pipeline, read) else mature(state, pipeline)
     if any(episode.detected and state.episode(episode.origin) is None for episode in judged):
         # The answer is on its way: whoever serves now is measured by its own next labels.
         state = replace(state, loss=begin(state.loss.version))
     return state, (*said, *matured)
+
+
+def _looks_broken(state: DriftState, pipeline: Pipeline, read: Read) -> bool:
+    if not state.baseline or not any(episode.detected for episode in state.episodes):
+        return False
+    return shows_fault(state, read(state.baseline, decode_baseline), pipeline.drift.faults)
 
 
 def _serve(state: DriftState, version: str | None) -> DriftState:

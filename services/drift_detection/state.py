@@ -65,6 +65,9 @@ class DriftState:
     label: int = 0
     lost: int = 0
     """Received rows that never got a label, so far: a row's label position is its row position less these."""
+    file: str = ""
+    baseline: str = ""
+    """The pipeline file and the baseline that the latest profile was taken under."""
     generation: int = 0
     epochs: Assembly[Profile] = field(default_factory=Assembly)
     inputs: RecordState | BlockState | None = None
@@ -75,6 +78,8 @@ class DriftState:
     faults: tuple[OpenFault, ...] = ()
     spoilt: tuple[tuple[int, int], ...] = ()
     """Rows [first, last), over all lanes, of the latest faults that are over: their labels may still come."""
+    carried_out: tuple[str, ...] = ()
+    """The latest commands that ended a fault: one sent twice is done once."""
     steps: Assembly[Counted] = field(default_factory=Assembly)
     loss: LossState = field(default_factory=LossState)
     dispersion: Dispersion = field(default_factory=Dispersion)

@@ -18,6 +18,7 @@ from shared.domain.rows import ARROW_TYPES, ID, ingested_schema, labels_schema
 WRONG_TYPE = "wrong-type"
 MISSING_ID = "missing-id"
 MISSING_LABEL = "missing-label"
+INFINITE_LABEL = "infinite-label"
 
 EXPECTED: dict[pa.DataType, str] = {
     ARROW_TYPES[Kind.NUMBER]: "is not a number",
@@ -30,11 +31,15 @@ EXPECTED: dict[pa.DataType, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Rows of which schema are wanted, and where their id comes from: a column, or (None) the place in the delivery."""
+    """Rows of which schema are wanted, and where their id comes from: a column, or (None) the place in the delivery.
+
+    ``required`` columns hold no null, ``finite`` ones no infinity.
+    """
 
     schema: pa.Schema
     id_column: str | None
     required: Collection[str] = ()
+    finite: Collection[str] = ()
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -53,12 +58,18 @@ class _Fault:
 
 
 def records_target(contract: Contract) -> Target:
-    return Target(ingested_schema(contract), contract.record_id)
+    return Target(ingested_schema(contract), contract.record_id, finite=_finite(contract))
 
 
 def labels_target(contract: Contract) -> Target:
     """Late labels name their row: by the contract's id column, or by the ``_id`` that the door gave it."""
-    return Target(labels_schema(contract), contract.record_id or ID, (contract.label.name,))
+    name = contract.label.name
+    return Target(labels_schema(contract), contract.record_id or ID, (name,), _finite(contract))
+
+
+def _finite(contract: Contract) -> tuple[str, ...]:
+    """An infinite target would end every training on its rows, and every sum of losses."""
+    return (contract.label.name,) if contract.label.task == "regression" else ()
 
 
 def typed_rows(raw: RawRows, target: Target, batch_id: str) -> tuple[pa.RecordBatch, tuple[DeadRow, ...]]:
@@ -104,6 +115,8 @@ def _column(raw: RawRows, field: pa.Field, target: Target, faults: list[_Fault])
         for misfits in (converted.misfits, raw.nested.get(field.name)):
             if misfits is not None and misfits.any():
                 faults.append(_Fault(misfits, WRONG_TYPE, f"column {field.name!r} {EXPECTED[field.type]}"))
+    if field.name in target.finite:
+        _refuse_infinities(values, field.name, faults)
     if field.name in target.required:
         _refuse_nulls(values, MISSING_LABEL, f"column {field.name!r} is the label and is empty", faults)
     return values
@@ -112,6 +125,12 @@ def _column(raw: RawRows, field: pa.Field, target: Target, faults: list[_Fault])
 def _refuse_nulls(values: pa.Array, reason: str, message: str, faults: list[_Fault]) -> None:
     if values.null_count:
         faults.append(_Fault(np.asarray(values.is_null().to_numpy(zero_copy_only=False)), reason, message))
+
+
+def _refuse_infinities(values: pa.Array, name: str, faults: list[_Fault]) -> None:
+    infinite = np.isinf(np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64))
+    if infinite.any():
+        faults.append(_Fault(infinite, INFINITE_LABEL, f"column {name!r} is the label and is infinite"))
 
 
 def _without_faulty(

@@ -11,9 +11,8 @@ from shared.events.training import ProbeCompleted, Trigger, Window
 
 PAST: Window = "past-and-present"
 PRESENT: Window = "present-only"
-PAYS = {"check": 1.0, "inputs": 2.0}
-"""Standard deviations of lead at which a fit is worth its cost. Checks come regularly and add up, so a mild bar does;
-moved inputs are an extra look, at a champion whose losses give no reason for it."""
+PAYS = 1.1
+"""Standard deviations of lead at which a fit is worth its cost: a mild bar, since checks come regularly and add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def choose(probed: ProbeCompleted, trigger: Trigger, odds: float, before: Lead, 
         return Choice(
             window, False, "there are no labelled rows yet that the champion has not learnt from", 0.0, before
         )
-    lead = before.then(trial) if trigger == "check" else Lead().then(trial)
-    if lead.sigmas < PAYS.get(trigger, -math.inf):
+    lead = before.then(trial)
+    if trigger != "drift" and lead.sigmas < PAYS:
         why = f"a fresh model would not pay: it wins {lead.wins:.3g}:{lead.losses:.3g}"
         return Choice(window, False, why, gain, lead)
     return Choice(window, True, why, gain, lead)

@@ -185,10 +185,10 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
 
 
 def _space_checks(state: TrainingState, pipeline: Pipeline) -> TrainingState:
-    """No check so soon that it would ask the same rows again."""
+    """The answer to a drift is a check brought forward: the next one is due a whole interval later."""
     if state.next_check is None:
         return state
-    return replace(state, next_check=max(state.next_check, state.label + pipeline.window // 2))
+    return replace(state, next_check=state.label + int(pipeline.retraining.check_again * pipeline.window))
 
 
 def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, origin: str) -> tuple[Event, ...]:
@@ -203,7 +203,7 @@ def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeReque
     """Probes have spoken: forget, train, or leave it."""
     choice = choose(probed, request.trigger, pipeline.promotion.odds, state.lead, state.window)
     state = replace(state, window=choice.window)
-    if request.trigger == "check":
+    if request.trigger != "drift":
         state = replace(state, lead=choice.lead, last_change=_still_open(state, pipeline))
     if not choice.pays:
         return state, (suppression(state, request.cause, request.trigger, request.stage, choice.reason, choice.gain),)

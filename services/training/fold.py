@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.training.choices import Lead
-from services.training.state import Change, Comparison, Known, TrainingState
+from services.training.state import CHECKPOINTS, Change, Comparison, Known, TrainingState
 from shared.domain.pipeline import Pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
@@ -150,9 +150,10 @@ def _pended(state: TrainingState, event: TrialPended, pipeline: Pipeline | None)
 def _compare(
     state: TrainingState, cause: str, champion: str, challenger: str, label: int, pipeline: Pipeline
 ) -> Comparison:
-    """A window of labels from now on, looked at eight times."""
-    until = label + int(pipeline.promotion.watch * pipeline.window)
-    return Comparison(cause, champion, challenger, label, label + max(1, pipeline.window // 8), max(until, state.label))
+    """A window of labels from now on."""
+    until = max(state.label, label + int(pipeline.promotion.watch * pipeline.window))
+    first = label + max(1, pipeline.window // CHECKPOINTS)
+    return Comparison(cause, champion, challenger, label, first, until)
 
 
 def _ended(state: TrainingState, event: PromotionVerified | CandidateRejected, _: Pipeline | None) -> TrainingState:

@@ -21,6 +21,10 @@ class Known:
     loss_scale: float
 
 
+CHECKPOINTS = 20
+"""Evaluations per window of labels while two versions are compared: how soon a bad promotion can be taken back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two versions to be scored on the same later rows, checkpoint by checkpoint, until ``until`` labelled rows."""

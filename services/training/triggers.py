@@ -6,13 +6,10 @@ from dataclasses import replace
 
 from services.training.brakes import held_back
 from services.training.requests import evaluation_request, probe_request, training_request
-from services.training.state import Comparison, TrainingState
+from services.training.state import CHECKPOINTS, Comparison, TrainingState
 from shared.domain.pipeline import Pipeline
 from shared.events.base import Event, derive_id
 from shared.events.training import TrainingSuppressed, Trigger
-
-CHECKPOINTS = 8
-"""Evaluations per window of labels while two versions are compared."""
 
 
 def due(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, tuple[Event, ...]]:

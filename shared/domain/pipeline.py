@@ -91,7 +91,7 @@ class RetrainingPolicy(Strict):
 
     on_drift: bool = Field(True, description="Answer a detected performance drift.")
     on_inputs: Literal["check", "watch"] = Field(
-        "check", description="Answer input drift with a check, or only record it."
+        "watch", description="Record input drift, or also bring the next check forward."
     )
     stages: tuple[float, ...] = Field(
         (0.2,), description="Windows of labelled rows after the change before each training."

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from services.backtest.report.features import feature_table
-from services.backtest.report.figures import counted, measured, percent, seconds, sentence, whole
+from services.backtest.report.figures import counted, percent, seconds, sentence, whole
 from services.backtest.report.html import Child, Markup, element
-from services.backtest.report.lanes import outcome_words
+from services.backtest.report.lanes import ending_words
 from services.backtest.report.stories import Chronicle, Episode, Job, Story
 from services.backtest.report.wording import (
     aftermath_words,
     counts_words,
     gain_words,
+    rule_words,
     short,
     trial_words,
     window_words,
+    worth_words,
 )
 from shared.domain.trials import Paired
-from shared.events.deployment import ApprovalAwaited, CandidatePromoted, EpisodeClosed, TrialPended
+from shared.events.deployment import ApprovalAwaited, CandidatePromoted, TrialPended
 from shared.events.drift_detection import DriftDetected
 from shared.events.training import EvaluationCompleted, ProbeCompleted, TrainingSuppressed
 
 MOST_EPISODES, MOST_LINES = 200, 40
-UNCHANGED = ("refused", "failed")
+UNCHANGED = ("harmless", "refused", "failed")
 """Outcomes after which the old model still serves."""
 GLOSSARY = (
     "Wins and losses count the rows on which only one of two models was right. Odds say how strongly these counts "
@@ -32,7 +34,7 @@ ORIGINS = {"inputs": "input", "performance": "performance", "detector": "plug-in
 
 
 def episode_list(told: Chronicle) -> list[Markup]:
-    """Every episode as a collapsible story, the first one open; beyond the cap a sentence."""
+    """Every episode as a collapsible story, the first that led to a training open; beyond the cap a sentence."""
     shown = told.episodes[:MOST_EPISODES]
     left = len(told.episodes) - len(shown)
     if not shown:
@@ -40,20 +42,21 @@ def episode_list(told: Chronicle) -> list[Markup]:
     rest = (
         f"{counted(left, 'further episode')} left out here; {'it stands' if left == 1 else 'they stand'} in the ledger."
     )
+    first = next((episode for episode in shown if episode.story.jobs), shown[0])
     return [
         element("p", {"class": "note before"}, GLOSSARY),
-        *(_episode(e) for e in shown),
+        *(_episode(e, opened=e is first) for e in shown),
         *([element("p", {"class": "note"}, rest)] if left else []),
     ]
 
 
-def _episode(episode: Episode) -> Markup:
-    badge = element("span", {"class": f"badge b-{episode.outcome}"}, outcome_words(episode.outcome))
+def _episode(episode: Episode, *, opened: bool) -> Markup:
+    badge = element("span", {"class": f"badge b-{episode.outcome}"}, ending_words(episode))
     head = element("span", {"class": "which"}, f"Episode {episode.number}")
     where = element("span", {"class": "aside"}, f"row {whole(episode.detected.row)}", _gain_aside(episode))
     summary = element("summary", {}, head, badge, where)
     body = element("div", {"class": "story"}, _evidence(episode), _response(episode.story), _outcome(episode))
-    return element("details", {"class": "episode", "open": episode.number == 1}, summary, body)
+    return element("details", {"class": "episode", "open": opened}, summary, body)
 
 
 def _gain_aside(episode: Episode) -> str:
@@ -71,7 +74,7 @@ def _evidence(episode: Episode) -> Markup:
         f"estimated to have begun at row {whole(found.since_row)}, {whole(found.row - found.since_row)} rows earlier"
     )
     kind = sentence(ORIGINS.get(found.origin, found.origin))
-    evidence = f"{kind} evidence reached {measured(found.evidence)} (alarm at {measured(found.threshold)}, both log10)"
+    evidence = f"{kind} evidence reached 10^{found.evidence:.1f}, where 10^{found.threshold:.1f} alarms,"
     words = f"{evidence} at row {whole(found.row)} (detector {found.detector}); {delay}."
     warnings = [element("p", {"class": "warning"}, text) for text in found.warnings]
     return _step(
@@ -134,7 +137,7 @@ def _verdict(job: Job) -> list[Child]:
     if verdict is None:
         return []
     promoted = isinstance(verdict, CandidatePromoted)
-    head = f"promoted ({verdict.rule})" if isinstance(verdict, CandidatePromoted) else "refused"
+    head = f"promoted ({rule_words(verdict.rule)})" if isinstance(verdict, CandidatePromoted) else "refused"
     mark = element("strong", {"class": "yes" if promoted else "no"}, ("✓ " if promoted else "✕ ") + head)
     which = f"stage {job.requested.stage}, {window_words(job.requested.window)}: "
     return [
@@ -178,17 +181,20 @@ def _comparison(challenger: str, champion: str, found: list[EvaluationCompleted]
     return [f"Compared on {rows}: ", names, f", {counts_words(counts)}."]
 
 
-def _worth(closed: EpisodeClosed) -> str:
-    """The episode's number; where nothing was promoted it is what a candidate promised, not what was won."""
-    if not closed.gain:
-        return ""
-    promised = "; a candidate promised" if closed.outcome in UNCHANGED else "; gain"
-    return f"{promised} {gain_words(closed.gain)}"
-
-
 def _outcome(episode: Episode) -> Markup:
     after = [element("p", {}, aftermath_words(event)) for event in episode.story.aftermath]
     if episode.closed is None:
         return _step("Outcome", after, element("p", {}, "Still open when the stream ended."))
-    words = f"{sentence(outcome_words(episode.outcome))} at row {whole(episode.closed.row)}{_worth(episode.closed)}."
+    words = f"{_ending(episode)} at row {whole(episode.closed.row)}{worth_words(episode.closed)}."
     return _step("Outcome", after, element("p", {}, words))
+
+
+def _ending(episode: Episode) -> str:
+    """How it ended, and what that means where one word does not say it."""
+    if episode.heir is not None:
+        return f"The loss drifted too, so episode {episode.heir} answers for both: set aside"
+    if episode.cleared:
+        return f"{sentence(episode.cleared.reason)}: set aside"
+    told = sentence(ending_words(episode))
+    meaning = ": the inputs moved, but a fresh model would not have done better. Closed"
+    return told + meaning * (episode.outcome == "harmless")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from services.backtest.report.figures import measured, whole
+from services.backtest.report.figures import counted, measured, whole
 from services.backtest.report.html import Child, Markup, element
 from services.backtest.report.stories import Episode
 from services.backtest.report.tables import cell, column_head, row_head, table
 from shared.events.drift_detection import FeatureDrift
 
-MOST_FEATURES = 20
+MOST_FEATURES, MOST_IMPORTANCES = 20, 12
+LEANING = (
+    "How many more errors (regression: bounded loss) per 1,000 rows the model makes when one feature’s values are "
+    "shuffled among its newest training rows: what it uses, which need not be what causes the label. Of two features "
+    "that say the same, both can look unimportant."
+)
 GLOSSARY = (
     "Each feature’s strongest sighting against the rows the model was trained on. Total variation: the share of rows "
     "that would have to change bins to undo the drift (0 to 1). PSI: population stability index. KS: the largest gap "
@@ -51,6 +56,27 @@ def features_overview(episodes: tuple[Episode, ...], importances: dict[str, floa
     return [shown, element("p", {"class": "note"}, GLOSSARY, rest)]
 
 
+def importance_list(importances: dict[str, float]) -> list[Markup]:
+    """What the last champion leans on, as bars; empty where nothing is known or it leans on nothing."""
+    ranked = sorted(importances.items(), key=lambda item: (-item[1], item[0]))
+    shown = [(name, rise) for name, rise in ranked[:MOST_IMPORTANCES] if rise > 0]
+    if not shown:
+        return []
+    top = shown[0][1]
+    rows = [
+        element("tr", {}, row_head(name), cell(_bar(rise / top, measured(1000 * rise)), kind="meter"))
+        for name, rise in shown
+    ]
+    heads = [column_head("feature", ""), column_head("more loss per 1,000 rows", "")]
+    left = len(importances) - len(shown)
+    rest = f" {counted(left, 'further feature')} added less, or nothing." if left else ""
+    return [
+        element("h3", {}, "What the last champion leans on"),
+        table(heads, rows, "Permutation importances of the last champion", "tight"),
+        element("p", {"class": "note"}, LEANING, rest),
+    ]
+
+
 def _strongest(sightings: list[Sighting]) -> FeatureDrift:
     return max((feature for _, feature in sightings), key=lambda feature: feature.total_variation)
 
@@ -58,7 +84,7 @@ def _strongest(sightings: list[Sighting]) -> FeatureDrift:
 def _overview_row(name: str, sightings: list[Sighting], importances: dict[str, float]) -> Markup:
     top = _strongest(sightings)
     seen = ", ".join(str(episode.number) for episode, _ in sightings[:8]) + (" …" if len(sightings) > 8 else "")
-    weight = [cell(measured(importances[name]) if name in importances else "–")] if importances else []
+    weight = [cell(measured(1000 * importances[name]) if name in importances else "–")] if importances else []
     return element("tr", {}, row_head(name), cell(seen, kind=""), *_effect_cells(top), weight)
 
 
@@ -67,15 +93,15 @@ def _effect_cells(feature: FeatureDrift) -> list[Child]:
     mark = element("span", {"class": "arrow", "aria-hidden": "true"}, arrow)
     return [
         cell(mark, words, kind="way"),
-        cell(_bar(feature.total_variation), kind="meter"),
+        cell(_bar(feature.total_variation, f"{feature.total_variation:.2f}"), kind="meter"),
         cell(measured(feature.psi)),
         cell(measured(feature.ks)),
     ]
 
 
-def _bar(share: float) -> Markup:
+def _bar(share: float, text: str) -> Markup:
     fill = element("span", {"class": "fill", "style": f"width:{100 * min(max(share, 0.0), 1.0):.1f}%"})
-    return element("span", {"class": "gauge"}, element("span", {"class": "rail"}, fill), f"{share:.2f}")
+    return element("span", {"class": "gauge"}, element("span", {"class": "rail"}, fill), text)
 
 
 def feature_table(features: tuple[FeatureDrift, ...]) -> list[Markup]:

@@ -28,7 +28,7 @@ def headline(result: BacktestResult) -> str:
         return f"{subject} made no difference: it {_was(main, measure)}, as did {phrase(alone.name)}."
     if measure.gain(main.quality, alone.quality) < 0:
         return f"{subject} did not help: it {_was(main, measure)}; {phrase(alone.name)} {_got(alone, measure)}."
-    return f"{subject} {_kept(main, measure)}; {phrase(alone.name)} would have given {_value(alone, measure)}."
+    return f"{subject} {_kept(main, measure)}; {_left(alone, measure)}."
 
 
 def support(result: BacktestResult) -> list[str]:
@@ -86,6 +86,13 @@ def _kept(policy: PolicyResult, measure: Measure) -> str:
     return f"kept the average error at {value}"
 
 
+def _left(alone: PolicyResult, measure: Measure) -> str:
+    value = measure.text(measure.of(alone.quality))
+    if measure.higher_is_better:
+        return f"left alone, it would have been right in {value}"
+    return f"left alone, it would have been off by {value}"
+
+
 def _was(policy: PolicyResult, measure: Measure) -> str:
     value = measure.text(measure.of(policy.quality))
     return f"was right in {value} of cases" if measure.higher_is_better else f"was off by {value} on average"
@@ -98,7 +105,8 @@ def _got(policy: PolicyResult, measure: Measure) -> str:
 def tiles(result: BacktestResult, told: Chronicle) -> list[tuple[str, str, str]]:
     """Key figures as (value, what it is, an aside)."""
     measure, main, alone = measure_of(result.task), main_policy(result), left_alone(result)
-    kept = f"{whole(main.promotions)} promoted, {whole(main.rejections)} refused, {whole(main.rollbacks)} rolled back"
+    counts = {"promoted": main.promotions, "refused": main.rejections, "rolled back": main.rollbacks}
+    kept = ", ".join(f"{whole(count)} {what}" for what, count in counts.items() if count) or "none promoted"
     closed = Counter(episode.outcome for episode in told.episodes)
     shown = [
         (_score(main, measure), measure.noun, f"over {whole(main.quality.n)} labelled records"),
@@ -124,7 +132,7 @@ def _outcomes(closed: Counter[str]) -> str:
     words = {
         "refused": "kept the old model",
         "rolled-back": "rolled back",
-        "superseded": "overtaken",
+        "superseded": "answered elsewhere",
         "open": "still open",
     }
     return ", ".join(f"{count} {words.get(outcome, outcome)}" for outcome, count in closed.most_common())

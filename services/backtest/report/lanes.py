@@ -14,8 +14,9 @@ BAR, STEP, HEAD = 16, 23, 20
 OUTCOMES = {
     "verified": "promoted and verified",
     "rolled-back": "promoted and rolled back",
+    "harmless": "harmless",
     "refused": "kept the old model",
-    "superseded": "overtaken by a newer model",
+    "superseded": "answered elsewhere",
     "failed": "failed",
     "open": "still open at the end",
 }
@@ -24,6 +25,15 @@ OUTCOMES = {
 def outcome_words(outcome: str) -> str:
     """The outcome for people; one that this build does not know stands for itself."""
     return OUTCOMES.get(outcome, outcome)
+
+
+def ending_words(episode: Episode) -> str:
+    """How one episode ended; of an answer from elsewhere, from where."""
+    if episode.outcome != "superseded":
+        return outcome_words(episode.outcome)
+    if episode.heir is not None:
+        return f"answered as episode {episode.heir}"
+    return "explained by broken data" if episode.cleared else "overtaken by a newer model"
 
 
 def lanes_chart(told: Chronicle, truth: Truth, frame: Frame, label: str) -> Markup:
@@ -64,18 +74,19 @@ def _bar(episode: Episode, frame: Frame, top: int) -> Markup:
     x, width = frame.x(episode.detected.since_row), _width(episode, frame)
     box = {"class": f"bar {episode.outcome}", "x": x, "y": top, "width": width, "height": BAR, "rx": 2}
     told = f"Episode {episode.number}: began about row {whole(episode.detected.since_row)}, detected at row "
-    title = element("title", {}, f"{told}{whole(episode.detected.row)}; {outcome_words(episode.outcome)}")
+    title = element("title", {}, f"{told}{whole(episode.detected.row)}; {ending_words(episode)}")
     alarm = frame.x(episode.detected.row)
     tick = element("line", {"class": "detected", "x1": alarm, "x2": alarm, "y1": top - 2, "y2": top + BAR + 2})
-    return element("g", {}, element("rect", box, title), tick, _number(episode, x, width, top))
+    return element("g", {}, element("rect", box, title), tick, _number(episode, x, width, alarm, top))
 
 
-def _number(episode: Episode, x: float, width: float, top: int) -> Markup | None:
-    """The episode's number where its bar has room for it."""
+def _number(episode: Episode, x: float, width: float, alarm: float, top: int) -> Markup | None:
+    """The episode's number on the longer side of the tick, where its bar has room for it."""
     text = str(episode.number)
-    if width < 8 * len(text) + 6:
+    first, last = max(((x, alarm), (alarm, x + width)), key=lambda side: side[1] - side[0])
+    if last - first < 8 * len(text) + 2:
         return None
-    at = {"class": f"number n-{episode.outcome}", "x": x + width / 2, "y": top + BAR - 4, "text-anchor": "middle"}
+    at = {"class": f"number n-{episode.outcome}", "x": (first + last) / 2, "y": top + BAR - 4, "text-anchor": "middle"}
     return element("text", at, text)
 
 

@@ -109,5 +109,5 @@ def _fault(fault: Fault) -> Markup:
     rows = f"{whole(fault.first)} to {whole(fault.last)}"
     detail = found.detail or percent(found.share)
     ended = fault.cleared.by if fault.cleared else "not over at the end"
-    cells = [cell(text, kind="") for text in (found.column, rows, detail, ended)]
-    return element("tr", {}, row_head(found.kind), cells)
+    cells = [cell(found.column, kind=""), cell(rows, kind="way"), cell(detail, kind=""), cell(ended, kind="")]
+    return element("tr", {}, row_head(found.kind.replace("-", " ")), cells)

@@ -7,7 +7,7 @@ import hashlib
 from importlib.resources import files
 
 from services.backtest.report.episodes import episode_list
-from services.backtest.report.features import features_overview
+from services.backtest.report.features import features_overview, importance_list
 from services.backtest.report.figures import counted, whole
 from services.backtest.report.headline import headline, support, tiles
 from services.backtest.report.html import Child, Markup, element
@@ -74,7 +74,7 @@ def _sections(result: BacktestResult, told: Chronicle) -> list[Markup]:
     return [
         _opening(result, told),
         timeline(result, told),
-        _section("Which features drifted", *features_overview(told.episodes, result.importances)),
+        _section("Which features drifted", *_features(result, told)),
         _section("What each drift led to", *episode_list(told), *other_trainings(told), *fault_list(told)),
         _costs(result),
         _mistakes(result),
@@ -99,6 +99,10 @@ def _opening(result: BacktestResult, told: Chronicle) -> Markup:
     return element(
         "header", {}, kicker, element("h1", {}, headline(result)), second, element("dl", {"class": "tiles"}, cards)
     )
+
+
+def _features(result: BacktestResult, told: Chronicle) -> list[Markup]:
+    return [*features_overview(told.episodes, result.importances), *importance_list(result.importances)]
 
 
 def _costs(result: BacktestResult) -> Markup:

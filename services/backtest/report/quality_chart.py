@@ -10,7 +10,7 @@ from services.backtest.report.figures import measured, whole
 from services.backtest.report.frame import Frame, apart, canvas, row_axis, ticks, value_axis
 from services.backtest.report.html import Markup, element
 from services.backtest.report.measures import Measure, measure_of
-from services.backtest.report.policies import in_display_order, main_policy
+from services.backtest.report.policies import in_display_order, main_policy, trivial
 from services.backtest.report.truth import Truth, truth_bands
 from services.backtest.result import BacktestResult
 from shared.events.base import Event
@@ -37,6 +37,8 @@ class Course:
     """All that the chart shows, before it has a size."""
 
     lines: tuple[Line, ...]
+    left_out: tuple[Line, ...]
+    """Answers without a model so far off that their scale would flatten what the chart is about."""
     on: Grid
     measure: Measure
     initial: int
@@ -58,7 +60,20 @@ def course(result: BacktestResult) -> Course:
     )
     changes = CandidatePromoted | PromotionRolledBack
     marks = tuple(event for event in main_policy(result).ledger if isinstance(event, changes))
-    return Course(lines, on, measure, result.initial, result.truth, marks)
+    off = _far_off(lines, frozenset(policy.name for policy in result.policies if trivial(policy)))
+    drawn = tuple(line for line in lines if line not in off)
+    return Course(drawn, off, on, measure, result.initial, result.truth, marks)
+
+
+def _far_off(lines: tuple[Line, ...], without_model: frozenset[str]) -> tuple[Line, ...]:
+    """Trivial policies for which the axis would have to be more than twice as long."""
+    others = [value for line in lines if line.name not in without_model for value in line.values.values()]
+    if not others:
+        return ()
+    low, high = min(others), max(others)
+    least, most = low - (high - low), high + (high - low)
+    judged = (line for line in lines if line.name in without_model and line.values)
+    return tuple(line for line in judged if min(line.values.values()) < least or max(line.values.values()) > most)
 
 
 def quality_chart(shown: Course, frame: Frame, label: str) -> Markup:

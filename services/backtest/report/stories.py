@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.events.base import Event
 from shared.events.deployment import (
@@ -79,6 +79,13 @@ class Episode:
     detected: DriftDetected
     closed: EpisodeClosed | None
     story: Story
+    heir: int | None = None
+    """Number of the episode that answers in this one's place: the inputs had moved, then the loss did."""
+
+    @property
+    def cleared(self) -> DriftCleared | None:
+        """Why the alarm was set aside, where it was."""
+        return next((event for event in self.story.events if isinstance(event, DriftCleared)), None)
 
     @property
     def outcome(self) -> str:
@@ -108,7 +115,7 @@ class Chronicle:
     """Trainings and refusals that no detected drift caused: bootstrap, growth, schedule, requests."""
     faults: tuple[Fault, ...]
     faded: int
-    """Suspicions that cleared without an alarm."""
+    """Suspicions that cleared without an alarm; an alarm that was set aside is not one of them."""
 
 
 def chronicle(ledger: Iterable[Event], records: int) -> Chronicle:
@@ -117,12 +124,12 @@ def chronicle(ledger: Iterable[Event], records: int) -> Chronicle:
     grouped = _grouped(events)
     stories = {cause: Story(cause, tuple(found), _jobs(found)) for cause, found in grouped.items()}
     detected = [event for event in events if isinstance(event, DriftDetected)]
-    drifts = {event.episode for event in detected}
+    drifts = {event.episode: number for number, event in enumerate(detected, 1)}
     return Chronicle(
-        tuple(_episode(number, event, stories[event.episode]) for number, event in enumerate(detected, 1)),
+        tuple(_episode(event, stories[event.episode], drifts) for event in detected),
         tuple(s for cause, s in stories.items() if cause not in drifts and _tells_of_training(s)),
         _faults(events, records),
-        sum(isinstance(event, DriftCleared) for event in events),
+        sum(isinstance(event, DriftCleared) and event.episode not in drifts for event in events),
     )
 
 
@@ -157,9 +164,11 @@ def _jobs(events: list[Event]) -> tuple[Job, ...]:
     )
 
 
-def _episode(number: int, detected: DriftDetected, story: Story) -> Episode:
+def _episode(detected: DriftDetected, story: Story, numbers: dict[str, int]) -> Episode:
     closed = next((event for event in story.events if isinstance(event, EpisodeClosed)), None)
-    return Episode(number, detected, closed, story)
+    found = Episode(numbers[detected.episode], detected, closed, story)
+    reason = found.cleared.reason if found.cleared else ""
+    return replace(found, heir=next((number for episode, number in numbers.items() if episode in reason), None))
 
 
 def _tells_of_training(story: Story) -> bool:

@@ -17,6 +17,11 @@ from services.backtest.report.tables import slices_table
 from services.backtest.report.truth import truth_words
 from services.backtest.result import BacktestResult
 
+MEANINGS = {
+    "harmless": "Harmless: the inputs moved, but a fresh model would not have done better.",
+    "superseded": "Answered elsewhere: another episode, a data fault or a newer model took care of it.",
+}
+
 
 def timeline(result: BacktestResult, told: Chronicle) -> Markup:
     """Quality, evidence, and episodes with data faults, one below the other on the same axis of records."""
@@ -40,7 +45,7 @@ def timeline(result: BacktestResult, told: Chronicle) -> Markup:
                 ended,
                 lambda f: lanes_chart(told, result.truth, f, ended),
                 result.records,
-                _lanes_note(),
+                _lanes_note(told),
                 _outcome_legend(told),
             )
         )
@@ -76,7 +81,9 @@ def _quality_note(shown: Course, result: BacktestResult) -> str:
     span = (result.records - result.initial) // max(shown.on.windows, 1)
     note = f"Each point stands for about {whole(span)} records. Figures beside the names are over the whole run. "
     marks = "▲ a new model was promoted, ▽ one was rolled back (main policy only)."
-    return f"{note}{marks}{truth_words(result.truth)}"
+    off = ", ".join(f"{line.name} ({line.whole_run})" for line in shown.left_out)
+    missing = f" Too far off to be drawn here: {off}." if off else ""
+    return f"{note}{marks}{missing}{truth_words(result.truth)}"
 
 
 def _legend(shown: Course) -> Markup:
@@ -103,6 +110,7 @@ def _legend_bar(kind: str, words: str) -> Markup:
     return element("li", {}, swatch, words)
 
 
-def _lanes_note() -> str:
-    span = "A bar runs from where the change is estimated to have begun to the episode’s close"
-    return f"{span}; the tick marks its detection."
+def _lanes_note(told: Chronicle) -> str:
+    span = "A bar runs from where the change is estimated to have begun to the episode’s close; the tick marks its "
+    seen = {episode.outcome for episode in told.episodes}
+    return " ".join([f"{span}detection.", *(words for outcome, words in MEANINGS.items() if outcome in seen)])

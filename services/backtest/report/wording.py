@@ -5,9 +5,19 @@ from __future__ import annotations
 from services.backtest.report.figures import odds, whole
 from services.backtest.report.stories import Aftermath
 from shared.domain.trials import Paired, log_evidence
-from shared.events.deployment import PromotionVerified
+from shared.events.deployment import EpisodeClosed, PromotionVerified
 
 WINDOWS = {"past-and-present": "past and present", "present-only": "the present only", "last": "the last rows"}
+
+SERVED = ("verified", "rolled-back", "superseded")
+"""Outcomes of episodes whose model was in service for a while."""
+RULES = {
+    "provisional": "on trial",
+    "proven": "proven better",
+    "approved": "approved by a person",
+    "unconditional": "without a test, as the policy says",
+    "bootstrap": "the first one",
+}
 
 
 def window_words(window: str) -> str:
@@ -18,6 +28,20 @@ def window_words(window: str) -> str:
 def gain_words(gain: float) -> str:
     """Loss won back per labelled row, as errors (regression: bounded loss) in a thousand."""
     return f"{1000 * gain:+.1f} per 1,000 rows".replace("-", "−")
+
+
+def rule_words(rule: str) -> str:
+    """Why a candidate was let in; a rule that this build does not know stands for itself."""
+    return RULES.get(rule, rule)
+
+
+def worth_words(closed: EpisodeClosed) -> str:
+    """The episode's number as the end of a sentence: what was won, or what a fresh model would have won."""
+    if not closed.gain:
+        return ""
+    verb = "won back" if closed.gain > 0 else "lost"
+    subject = "the new model" if closed.outcome in SERVED else "a fresh model would have"
+    return f"; {subject} {verb} {abs(1000 * closed.gain):.1f} per 1,000 rows"
 
 
 def short(version: str) -> str:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from services.backtest.replay import Replay
     from services.backtest.result import BacktestResult, PolicyResult
     from services.backtest.tally import Tally
+    from services.cli.cards import CardFile
     from services.embedded.plant import Plant
+    from shared.events.base import Event
 
 RECENT = 500
 """Labelled rows that "accuracy of late" looks back."""
@@ -46,10 +48,11 @@ def command(
 def _both(what: Replay, plant: Plant, shown: Stage, out: Path) -> tuple[PolicyResult, PolicyResult]:
     """The model left alone first, quickly, so that its accuracy can stand beside the other's row by row."""
     from services.backtest.comparison import compare
+    from services.cli.cards import CardFile
 
     alone = _Watch(NEVER, plant.rows, shown)
     never = compare(what, NEVER, alone.progress, observer=alone.look)
-    watched = _Watch(DRIFT, plant.rows, shown, beside=alone.quality_at, events=True)
+    watched = _Watch(DRIFT, plant.rows, shown, beside=alone.quality_at, cards=CardFile(out, what.pipeline))
     drift = compare(what, DRIFT, watched.progress, keep=out / "blobs", observer=watched.look)
     return drift, never
 
@@ -58,14 +61,20 @@ class _Watch:
     """Turns a run's progress into scenes and sentences."""
 
     def __init__(
-        self, name: str, total: int, shown: Stage, beside: Callable[[int], str] | None = None, events: bool = False
+        self,
+        name: str,
+        total: int,
+        shown: Stage,
+        beside: Callable[[int], str] | None = None,
+        cards: CardFile | None = None,
     ) -> None:
         from services.cli.words import Narrator
 
         self._scene = Scene(name, total=total)
         self._shown = shown
         self._beside = beside
-        self._narrator = Narrator() if events else None
+        self._narrator = Narrator() if cards else None
+        self._cards = cards
         self._told = 0
         self._started = perf_counter()
         self._history: list[tuple[int, str]] = []
@@ -97,6 +106,8 @@ class _Watch:
             if isinstance(event, CandidatePromoted | PromotionRolledBack):
                 version = event.version if isinstance(event, CandidatePromoted) else event.to
                 self._scene.champion = f"{brief(version)} (generation {event.generation})"
+        if self._cards:
+            self._cards.add(fresh)
         if self._narrator:
             for told in self._narrator.tell(fresh):
                 if not told.routine:
@@ -135,11 +146,11 @@ def _tell(result: BacktestResult, out: Path) -> None:
     report = write(result, out)
     (out / "pipeline.yaml").write_text(result.settings, "utf-8")
     (out / LEDGER).write_text(_own_ledger(result), "utf-8")
-    print("\nWhat happened (»), and what Driftloop did about it:")
-    for row, words in _story(result):
-        print(f"  {event_line(row, words)}")
     print()
     print_table(result)
+    print("\nWhat happened to the plant (»), and what Driftloop did about it:")
+    for row, words in _story(result):
+        print(f"  {event_line(row, words)}")
     print(f"\n{conclusion(result)}\n\nLook closer: driftloop timeline {out}; driftloop explain VERSION {out}")
     print(f"Report: {report}")
 
@@ -154,8 +165,19 @@ def _story(result: BacktestResult) -> list[tuple[int, str]]:
         drift_detection.DriftDetected, drift_detection.DataFaultFound, drift_detection.DataFaultCleared,
     )  # fmt: skip
     events = [event for event in result.policies[0].ledger if isinstance(event, kinds)]
-    told = [(told.row, told.words) for told in Narrator().tell(events)]
+    narrator = Narrator()
+    told = [(told.row, _in_short(event, told.words)) for event in events for told in narrator.tell([event])]
     return sorted([*((first, f"» {says}") for first, _, says in result.truth), *told], key=lambda line: line[0])
+
+
+def _in_short(event: Event, words: str) -> str:
+    """Reasons and counts of a promotion are in the timeline; here they would hide the course of things."""
+    from services.cli.words import brief, promotion_words
+    from shared.events.deployment import CandidatePromoted, PromotionVerified
+
+    if isinstance(event, CandidatePromoted):
+        return promotion_words(event)
+    return f"{brief(event.version)} verified" if isinstance(event, PromotionVerified) else words
 
 
 def _own_ledger(result: BacktestResult) -> str:

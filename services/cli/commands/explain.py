@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 def command(
     version: Annotated[str, typer.Argument(help="Version, or the beginning of its id.")],
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run, demo or backtest.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Print its model card (Markdown) instead of the tree.")] = False,
 ) -> None:
     """Explain a version: the drift behind it, the rows it learnt from, the gate's reasons, what labels said later."""
     from services.cli.explanation import explained
     from services.cli.history import history
 
-    told = explained(history(folder), version)
+    past = history(folder)
+    if card:
+        from services.cli.cards import card_of
+
+        print(card_of(past, version), end="")
+        return
+    told = explained(past, version)
     print(told.words)
     for line in _lines(told.branches):
         print(line)

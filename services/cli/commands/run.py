@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOMENT = 0.25
 """Seconds that a record waits at most for others to be handled with."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Lines(StrEnum):
@@ -100,11 +101,12 @@ def _opened(source: Path | None) -> Iterator[int]:
 def _stopped_by_signals(stop: Event) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends the run in order; a second one ends it at once."""
 
-    def on_signal(number: int, _: object) -> None:
+    def on_signal(_: int, __: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in STOPPING}
     try:
         yield
     finally:

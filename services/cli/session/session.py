@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import orjson
 
 from services.backtest.ledger_dump import dump
+from services.cli.cards import CardFile
 from services.cli.errors import UserError
 from services.cli.outcome import LEDGER
 from services.cli.session.sorting import CSV, NDJSON, sort
@@ -42,6 +43,7 @@ class Session:
         self._out = out
         self._say = say
         self._narrator = Narrator()
+        self._cards = CardFile(folder, pipeline)
         self._ledger = (folder / LEDGER).open("a", encoding="utf-8")
         self._dead = (folder / DEAD).open("ab")
         self._predictions = predictions_tail(self._system.log)
@@ -92,6 +94,7 @@ class Session:
         events = [event for _, event in found]
         self._ledger.writelines(dump(events, [message.headers for message, _ in found]))
         self._ledger.flush()
+        self._cards.add(events)
         for told in self._narrator.tell(events):
             if not told.routine:
                 self._say(told.row, told.words)

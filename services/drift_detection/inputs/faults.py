@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from services.drift_detection.inputs.swaps import suspected_swaps
 from shared.domain.baseline import Baseline
 from shared.domain.bins import Bins
 from shared.domain.counts import REACH, FeatureProfile, deviation, mean
 from shared.domain.pipeline import FaultPolicy
 from shared.domain.profile import Profile
 
-FaultKind = Literal["column-gone", "null-burst", "unit-change", "reject-surge"]
+FaultKind = Literal["column-gone", "null-burst", "unit-change", "reject-surge", "column-swap"]
 
 FEWEST_ROWS = 10
 """Fewer accepted rows than this show no fault: one odd row would be a share of more than a tenth."""
@@ -35,10 +36,17 @@ COMMON_SHARE = 0.01
 LOOSE_PLACES = 2
 """From this many places on a loose fit is enough: hardly any drift moves a column a hundredfold."""
 
+LOOSE_SPREADS = 2.0
+"""Standard deviations that the centre may lie off then: an epoch of a seasonal column shows one season."""
+
+PARTLY = (0.2, 0.95)
+"""Shares of values a hundredfold off between which an epoch shows the beginning or the end of a unit change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One sign of broken data. ``column`` is empty where the sign belongs to no column; ``share``: of rows."""
+    """One sign of broken data. ``column`` is empty where the sign belongs to no column, and "one and other" where it
+    belongs to two; ``share``: of rows."""
 
     kind: FaultKind
     column: str
@@ -47,11 +55,13 @@ class Fault:
 
 
 def faults_of(epoch: Profile, baseline: Baseline, policy: FaultPolicy) -> tuple[Fault, ...]:
-    """All faults of an epoch, in the order of the columns, a surge of rejects first."""
+    """All faults of an epoch, in the order of the columns, a surge of rejects first, swaps (if they count) last."""
     found = list(_reject_surges(epoch, policy))
     for bins, reference, seen in zip(baseline.bins, baseline.features, epoch.features, strict=True):
         if seen.rows >= FEWEST_ROWS:
             found += _column_faults(bins, reference, seen, policy)
+    if policy.swap_blocks and epoch.accepted >= FEWEST_ROWS:
+        found += _swaps(epoch, baseline)
     return tuple(found)
 
 
@@ -83,6 +93,12 @@ def _reject_surges(epoch: Profile, policy: FaultPolicy) -> Iterator[Fault]:
     yield Fault("reject-surge", column, share, f"{rejected} of {epoch.received} rows rejected, {rows} by {rule}")
 
 
+def _swaps(epoch: Profile, baseline: Baseline) -> Iterator[Fault]:
+    for swap in suspected_swaps(epoch, baseline):
+        detail = f"each of {swap.first!r} and {swap.second!r} looks like the other's training rows"
+        yield Fault("column-swap", f"{swap.first} and {swap.second}", 1.0, detail)
+
+
 def _column_faults(bins: Bins, reference: FeatureProfile, seen: FeatureProfile, policy: FaultPolicy) -> Iterator[Fault]:
     usual, now = reference.null_share, seen.null_share
     if now == 1 and usual < 1:
@@ -92,6 +108,35 @@ def _column_faults(bins: Bins, reference: FeatureProfile, seen: FeatureProfile, 
     places, share = decimal_shift(reference, seen) if bins.numeric else (0, 0.0)
     if places and share >= policy.unit_change_share and _undone(bins, reference, seen, places):
         yield Fault("unit-change", bins.feature, share, f"values look multiplied by 10^{places}")
+    elif bins.numeric:
+        yield from _partial_unit_change(bins, reference, seen, policy)
+
+
+def _partial_unit_change(
+    bins: Bins, reference: FeatureProfile, seen: FeatureProfile, policy: FaultPolicy
+) -> Iterator[Fault]:
+    """The epoch in which a unit changes holds both units. Its odd values alone must look like the usual ones, moved."""
+    base, now = _shares(reference), _shares(seen)
+    odd = {exponent: share for exponent, share in now.items() if base.get(exponent, 0.0) < COMMON_SHARE}
+    moved = sum(odd.values())
+    if not PARTLY[0] <= moved <= PARTLY[1] or moved * seen.finite < FEWEST_ROWS:
+        return
+    places = max(range(-LARGEST_SHIFT, LARGEST_SHIFT + 1), key=lambda k: (_usual(base, odd, k), -abs(k)))
+    alike = _usual(base, odd, places) >= policy.unit_change_share * moved
+    if abs(places) >= LOOSE_PLACES and alike and _mixed(bins, reference, seen, places, moved):
+        yield Fault("unit-change", bins.feature, moved, f"{moved:.0%} of the values look multiplied by 10^{places}")
+
+
+def _mixed(bins: Bins, reference: FeatureProfile, seen: FeatureProfile, places: int, moved: float) -> bool:
+    """Whether the mean is near that of the baseline with ``moved`` of it times 10^places.
+
+    As near as a column that shows part of its range may be.  Where fixed point reached its end there is no mean.
+    """
+    if abs(seen.total) >= REACH * seen.finite // 4:
+        return True
+    factor = 1 - moved + moved * 10.0**places
+    spread = max(deviation(bins, reference), bins.step)
+    return abs(mean(bins, seen) / factor - mean(bins, reference)) <= LOOSE_SPREADS * spread
 
 
 def _undone(bins: Bins, reference: FeatureProfile, seen: FeatureProfile, places: int) -> bool:
@@ -108,7 +153,7 @@ def _undone(bins: Bins, reference: FeatureProfile, seen: FeatureProfile, places:
     now, off = deviation(bins, seen) / factor, abs(mean(bins, seen) / factor - mean(bins, reference))
     if spread == 0:
         return max(now, off) <= bins.step * max(1.0, 1 / factor)
-    low, high, slack = (0.1, 3.0, 2.0) if abs(places) >= LOOSE_PLACES else (0.67, 1.5, 0.3)
+    low, high, slack = (0.1, 3.0, LOOSE_SPREADS) if abs(places) >= LOOSE_PLACES else (0.67, 1.5, 0.3)
     return low * spread <= now <= high * spread and off <= slack * spread
 
 

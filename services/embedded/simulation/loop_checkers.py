@@ -67,7 +67,7 @@ def checkers(stream: Stream) -> tuple[Checker, ...]:
             {
                 "validation": (RECORDS_INGESTED.name,),
                 "prediction": (RECORDS_VALIDATED.name, LABELS.name),
-                "drift_detection": (PROFILES.name, PERFORMANCE.name),
+                "drift_detection": (PROFILES.name, PERFORMANCE.name, COMMANDS.name),
                 "training": (LEDGER.name, COMMANDS.name, PERFORMANCE.name),
                 "deployment": (LEDGER.name, COMMANDS.name),
             }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 
 from services.deployment.core import Deployment
 from services.drift_detection.core import DriftDetection
@@ -24,10 +27,12 @@ from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Estimator, Pipeline
 from shared.domain.pipeline_file import parse_pipeline
 from shared.domain.quality import Quality, merge_versions
+from shared.domain.rows import POSITION
 from shared.events.base import Event
 from shared.events.envelope import from_message
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import COMMANDS, LABELS, LEDGER, PERFORMANCE, RECORDS_INGESTED, TOPICS
+from shared.events.training import TrainingCompleted
 from shared.runtime.core import Message
 from tests.streams import stream
 
@@ -109,6 +114,14 @@ def keystroke_life(arrives: str, run: int = 0) -> Life:
     labels = table["class"].cast(pa.string())
     table = table.set_column(table.schema.get_field_index("class"), "class", labels).append_column("id", ids)
     return live(keystroke_pipeline(arrives), iter(table.combine_chunks().to_batches(max_chunksize=5)), 50)
+
+
+def learnt(life: Life, completed: TrainingCompleted) -> list[int]:
+    """Positions of the rows that a version was trained on."""
+    manifest = orjson.loads(life.blobs.get(completed.manifest))
+    positions: list[int] = pq.read_table(io.BytesIO(life.blobs.get(manifest["snapshot"])))[POSITION].to_pylist()
+    assert len(positions) == manifest["rows"] == completed.rows
+    return positions
 
 
 def replayed(life: Life) -> Life:

@@ -36,6 +36,23 @@ def test_a_unit_change_is_found_within_one_epoch_and_names_its_column(name: str,
         assert [(fault.kind, fault.column) for fault in faults_of(changed, base, POLICY)] == [("unit-change", column)]
 
 
+@pytest.mark.parametrize("name", ["arabic_digits", "noaa_weather", "wine"])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_hundredfold_unit_is_found_in_the_epoch_that_it_begins_in(name: str, share: float):
+    table = load(name)
+    base = baseline(table.slice(0, 1000))
+    part, before = table.slice(1000, 100), int(100 * (1 - share))
+    missed = []
+    for column in table.column_names:
+        changed = pa.concat_tables(
+            [part.slice(0, before), replaced(part, column, pc.multiply(part[column], 100.0)).slice(before)]
+        )
+        found = [(fault.kind, fault.column) for fault in faults_of(epoch(changed, base), base, POLICY)]
+        assert set(found) <= {("unit-change", column)}
+        missed += [column] if not found else []
+    assert len(missed) <= len(table.column_names) // 4, missed
+
+
 def test_a_hundredfold_column_is_found_in_seasonal_data_that_shows_part_of_its_range():
     table = load("noaa_weather")
     base = baseline(table.slice(0, 1000))
