@@ -13,6 +13,19 @@ MISTAKE = 2
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a command line that it can't read."""
 
+IN_SHORT = {
+    "init": "Start a project from recorded data.",
+    "backtest": "Replay recorded data under several policies.",
+    "demo": "Watch the whole loop on a simulated plant.",
+    "run": "Predict records as they come, and keep the model right.",
+    "status": "Show how things stand in a folder.",
+    "timeline": "Tell what happened, one line per fact.",
+    "explain": "Explain a version, or print its model card.",
+    "reproduce": "Train a version again, and compare.",
+    "doctor": "Check this machine, a pipeline file, data, a run.",
+}
+"""Each command in the list of all: whole sentences, which the first lines of the commands' own help would not be."""
+
 app = typer.Typer(
     name="driftloop",
     help="Keeps models on data streams right: from a detected drift to a verified promotion, by itself.",
@@ -21,7 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for module in (init, backtest, demo, run, status, timeline, explain, reproduce, doctor):
-    app.command(name=module.__name__.rpartition(".")[2])(module.command)
+    name = module.__name__.rpartition(".")[2]
+    app.command(name=name, short_help=IN_SHORT[name])(module.command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +54,11 @@ def conclusion(result: BacktestResult) -> str:
     from services.backtest.report.headline import headline, support
 
     return " ".join([headline(result), *support(result)]).replace("\u00a0", " ")
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of the terminal's width; in one where nobody looks at it."""
+    return textwrap.fill(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text
 
 
 def print_table(result: BacktestResult) -> None:

@@ -53,7 +53,7 @@ OUTCOMES = {
     "rolled-back": "the old model is back",
     "superseded": "a newer model took its place before the verdict",
     "refused": "the old model stays",
-    "harmless": "harmless: the inputs moved, but a fresh model would not do better",
+    "harmless": "harmless: the inputs moved, with no clear sign of damage",
     "failed": "the training failed",
 }
 ROUTINE = (

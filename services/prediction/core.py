@@ -44,6 +44,7 @@ class PredictionState:
     label: int = 0
     rows_offset: int = 0
     labels_offset: int = 0
+    time: int | None = None
     waiting: Waiting = field(default_factory=Waiting)
     conflicting: int = 0
     unlabelled: int = 0
@@ -90,7 +91,12 @@ def on_rows(state: PredictionState, message: Message, pipeline: Pipeline, read: 
     """Predict, then join with the labels that are here: in the rows themselves, or arrived early."""
     batch = decode_batch(message.value, validated_schema(pipeline.contract))
     predicted, score = _predict(state, batch, pipeline, read)
-    state = replace(state, row=int(message.headers["last"]), rows_offset=message.offset + 1)
+    state = replace(
+        state,
+        row=int(message.headers["last"]),
+        rows_offset=message.offset + 1,
+        time=_latest(state.time, batch, pipeline.contract.event_time),
+    )
     table = predictions_table(batch, predicted, state.version, state.loss_scale, message.offset)
     if pipeline.contract.label.arrives == "inline":
         join = _join_inline(state.waiting, table, batch.column(pipeline.contract.label.name))
@@ -109,6 +115,14 @@ def on_labels(state: PredictionState, message: Message, pipeline: Pipeline) -> S
     state = replace(state, labels_offset=message.offset + 1)
     join = add_labels(state.waiting, labels, state.row, state.row - pipeline.label_wait, message.offset)
     return _count(state, join, message, pipeline)
+
+
+def _latest(before: int | None, batch: pa.RecordBatch, event_time: str | None) -> int | None:
+    """Event time so far, in milliseconds; rows that go back in time leave it as it is."""
+    if event_time is None:
+        return before
+    times = batch.column(event_time).cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
+    return max((t for t in (before, pc.max(times).as_py()) if t is not None), default=None)
 
 
 def _predict(state: PredictionState, batch: pa.RecordBatch, pipeline: Pipeline, read: Read) -> tuple[pa.Array, Any]:
@@ -165,6 +179,7 @@ def _counted(state: PredictionState, join: Join, message: Message, part: Slice) 
         rows_offset=state.rows_offset,
         labels_from=join.labels_from or 0,
         labels_offset=state.labels_offset,
+        time=state.time,
         serving=state.version,
         versions=part.versions,
         losses=part.losses,

@@ -26,7 +26,7 @@ from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
-from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeRequested
+from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeRequested, Trigger
 from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 
 LEASES = "leases"
@@ -126,7 +126,8 @@ def _on_performance(
     applied, pipeline = pipeline is not None, pipeline or read(counted.file, decode_pipeline)
     keep = int((pipeline.retraining.memory + 1) * pipeline.window)
     marks = add_mark(state.marks, counted, keep)
-    state = replace(state, marks=marks, label=labels_seen(marks), row=rows_seen(marks))
+    time = max((t for t in (state.time, counted.time) if t is not None), default=None)
+    state = replace(state, marks=marks, label=labels_seen(marks), row=rows_seen(marks), time=time)
     state, events = _answer_due(state, pipeline) if applied else (state, ())
     return Step(state, tuple(_append(event, message) for event in events))
 
@@ -170,18 +171,16 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
         state = replace(end(state, event.episode), changes=others, last_change=change.since_label, window=PAST)
     policy = pipeline.retraining
     state = _space_checks(state, pipeline)
-    stopped = braked(state, pipeline, event.episode, "drift", event.stage) or _unanswered(
-        state, event, pipeline, change.origin
+    trigger: Trigger = "inputs" if change.origin == "inputs" else "drift"
+    stopped = braked(state, pipeline, event.episode, trigger, event.stage) or _unanswered(
+        state, event, pipeline, trigger
     )
     if stopped:
         return state, stopped
     if policy.last is not None:
         return state, (training_request(state, pipeline, event.episode, "drift", event.stage, "last"),)
     split = event.since_label + (state.label - event.since_label) // 2
-    trigger = "inputs" if change.origin == "inputs" else "drift"
-    return state, (
-        probe_request(state, pipeline, event.episode, trigger, event.stage, event.since_label, split),  # type: ignore[arg-type]
-    )
+    return state, (probe_request(state, pipeline, event.episode, trigger, event.stage, event.since_label, split),)
 
 
 def _space_checks(state: TrainingState, pipeline: Pipeline) -> TrainingState:
@@ -191,12 +190,12 @@ def _space_checks(state: TrainingState, pipeline: Pipeline) -> TrainingState:
     return replace(state, next_check=state.label + int(pipeline.retraining.check_again * pipeline.window))
 
 
-def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, origin: str) -> tuple[Event, ...]:
+def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, trigger: Trigger) -> tuple[Event, ...]:
     policy = pipeline.retraining
     if state.champion is None:
-        return (suppression(state, event.episode, "drift", event.stage, "no version serves yet"),)
-    wanted = policy.on_inputs == "check" if origin == "inputs" else policy.on_drift
-    return () if wanted else (suppression(state, event.episode, "drift", event.stage, "the policy only watches"),)
+        return (suppression(state, event.episode, trigger, event.stage, "no version serves yet"),)
+    wanted = policy.on_inputs == "check" if trigger == "inputs" else policy.on_drift
+    return () if wanted else (suppression(state, event.episode, trigger, event.stage, "the policy only watches"),)
 
 
 def _on_probed(state: TrainingState, probed: ProbeCompleted, request: ProbeRequested, pipeline: Pipeline) -> Said:

@@ -76,6 +76,10 @@ class TrainingState:
     lead: Lead = field(default_factory=Lead)
     """Of fresh models over the champion, in the checks since it was trained."""
     next_volume: int | None = None
+    next_growth: int | None = None
+    next_schedule: int | None = None
+    """Event time, in milliseconds; the others are labelled rows."""
+    time: int | None = None
     history: tuple[int, ...] = ()
     """Labelled rows at the latest trainings: what cooldown and budget count."""
     faults: tuple[tuple[str, str], ...] = ()

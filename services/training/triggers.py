@@ -9,13 +9,16 @@ from services.training.requests import evaluation_request, probe_request, traini
 from services.training.state import CHECKPOINTS, Comparison, TrainingState
 from shared.domain.pipeline import Pipeline
 from shared.events.base import Event, derive_id
-from shared.events.training import TrainingSuppressed, Trigger
+from shared.events.training import TrainingSuppressed, Trigger, Window
+
+HOUR = 3_600_000
+"""Milliseconds."""
 
 
 def due(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, tuple[Event, ...]]:
     """The state with its clocks moved on, and the requests that this moment asks for."""
     said: list[Event] = []
-    for rule in (_first_training, _volume, _check, _checkpoint):
+    for rule in (_first_training, _volume, _growth, _schedule, _check, _checkpoint):
         state, events = rule(state, pipeline)
         said += events
     return state, tuple(said)
@@ -36,11 +39,36 @@ def _volume(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, li
     if state.next_volume is None or state.label < state.next_volume:
         return (state if state.next_volume else replace(state, next_volume=pipeline.window + every)), []
     cause = derive_id("volume", state.pipeline, state.next_volume)
-    window = "last" if pipeline.retraining.last else "past-and-present"
-    events = braked(state, pipeline, cause, "volume", 0) or [
-        training_request(state, pipeline, cause, "volume", 0, window)  # type: ignore[arg-type]
-    ]
-    return replace(state, next_volume=state.next_volume + every), list(events)
+    return replace(state, next_volume=state.next_volume + every), _train(state, pipeline, cause, "volume")
+
+
+def _growth(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    """As many trainings as the logarithm of the stream's length."""
+    factor = pipeline.retraining.growth
+    if factor is None or state.champion is None or not state.history:
+        return state, []
+    target = max(int(state.history[-1] * factor), state.next_growth or 0)
+    if state.label < target:
+        return state, []
+    cause = derive_id("growth", state.pipeline, target)
+    return replace(state, next_growth=int(state.label * factor)), _train(state, pipeline, cause, "growth")
+
+
+def _schedule(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    hours = pipeline.retraining.schedule_hours
+    if hours is None or state.champion is None or state.time is None:
+        return state, []
+    following = replace(state, next_schedule=state.time + int(hours * HOUR))
+    if state.next_schedule is None or state.time < state.next_schedule:
+        return (state if state.next_schedule else following), []
+    cause = derive_id("schedule", state.pipeline, state.next_schedule)
+    return following, _train(state, pipeline, cause, "schedule")
+
+
+def _train(state: TrainingState, pipeline: Pipeline, cause: str, trigger: Trigger) -> list[Event]:
+    window: Window = "last" if pipeline.retraining.last else "past-and-present"
+    stopped = braked(state, pipeline, cause, trigger, 0)
+    return list(stopped) or [training_request(state, pipeline, cause, trigger, 0, window)]
 
 
 def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:

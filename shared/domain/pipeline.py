@@ -102,6 +102,10 @@ class RetrainingPolicy(Strict):
     )
     check_again: float = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
     every: Rows | None = Field(None, ge=1, description="Train every so many labelled rows, whatever the data say.")
+    schedule_hours: float | None = Field(None, gt=0, description="Train every so many hours of event time.")
+    growth: float | None = Field(
+        None, gt=1, description="Train once the labelled rows have grown by this factor since the last training."
+    )
     last: Rows | None = Field(None, ge=2, description="Train on the last so many labelled rows alone.")
     half_life: float | None = Field(1.5, gt=0, description="Windows after which a row counts half.")
     memory: float = Field(9.0, ge=1, description="Windows of labelled rows that a training looks back at most.")

@@ -35,6 +35,8 @@ class PerformanceCounted(Event):
     """Lowest offset of ``labels`` that holds one of their labels: a label may come before its record."""
     labels_offset: int
     """Messages up to this offset of ``labels`` (exclusive) had been read; 0 where labels are inline."""
+    time: int | None = None
+    """Latest event time among the rows received so far, in milliseconds; None where the contract names none."""
     serving: str | None = None
     """The version in service when this was counted; late labels may belong to earlier ones."""
     versions: dict[str, Quality]

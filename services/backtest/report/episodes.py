@@ -196,5 +196,5 @@ def _ending(episode: Episode) -> str:
     if episode.cleared:
         return f"{sentence(episode.cleared.reason)}: set aside"
     told = sentence(ending_words(episode))
-    meaning = ": the inputs moved, but a fresh model would not have done better. Closed"
+    meaning = ": the inputs moved, with no clear sign that the model suffers. Closed"
     return told + meaning * (episode.outcome == "harmless")

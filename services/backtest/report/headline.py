@@ -21,11 +21,12 @@ def headline(result: BacktestResult) -> str:
     subject = sentence(phrase(main.name))
     if alone is None or not alone.quality.n:
         return f"{subject} {_kept(main, measure)}."
-    if _none_beats(result, alone, measure):
+    beaten = _none_beats(result, alone, measure)
+    if measure.same(main.quality, alone.quality) and not (beaten and rivals(result)):
+        return f"{subject} made no difference: with it and without, the model {_was(main, measure)}."
+    if beaten:
         reached = f"{phrase(main.name)} {_got(main, measure)}"
         return f"No policy beat {phrase(alone.name)}: it {_was(alone, measure)}; {reached}."
-    if measure.same(main.quality, alone.quality):
-        return f"{subject} made no difference: it {_was(main, measure)}, as did {phrase(alone.name)}."
     if measure.gain(main.quality, alone.quality) < 0:
         return f"{subject} did not help: it {_was(main, measure)}; {phrase(alone.name)} {_got(alone, measure)}."
     return f"{subject} {_kept(main, measure)}; {_left(alone, measure)}."

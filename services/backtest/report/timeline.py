@@ -18,7 +18,7 @@ from services.backtest.report.truth import truth_words
 from services.backtest.result import BacktestResult
 
 MEANINGS = {
-    "harmless": "Harmless: the inputs moved, but a fresh model would not have done better.",
+    "harmless": "Harmless: the inputs moved, with no clear sign that the model suffers.",
     "superseded": "Answered elsewhere: another episode, a data fault or a newer model took care of it.",
 }
 

@@ -40,7 +40,7 @@ def worth_words(closed: EpisodeClosed) -> str:
     if not closed.gain:
         return ""
     verb = "won back" if closed.gain > 0 else "lost"
-    subject = "the new model" if closed.outcome in SERVED else "a fresh model would have"
+    subject = "it" if closed.outcome in SERVED else "a fresh model would have"
     return f"; {subject} {verb} {abs(1000 * closed.gain):.1f} per 1,000 rows"
 
 

@@ -85,11 +85,11 @@ def _run(what: Replay, stream: Recorded, policies: str, settings: dict[str, Any]
 
 
 def _tell(result: BacktestResult, out: Path, as_json: bool) -> None:
-    from services.cli.outcome import conclusion, print_table, summary_text, write
+    from services.cli.outcome import conclusion, print_table, summary_text, wrapped, write
 
     report = write(result, out)
     if as_json:
         sys.stdout.write(summary_text(result))
         return
     print_table(result)
-    print(f"\n{conclusion(result)}\n\nReport: {report}")
+    print(f"\n{wrapped(conclusion(result))}\n\nReport: {report}")

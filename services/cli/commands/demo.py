@@ -141,7 +141,7 @@ def _result(
 
 
 def _tell(result: BacktestResult, out: Path) -> None:
-    from services.cli.outcome import LEDGER, conclusion, print_table, write
+    from services.cli.outcome import LEDGER, conclusion, print_table, wrapped, write
 
     report = write(result, out)
     (out / "pipeline.yaml").write_text(result.settings, "utf-8")
@@ -151,7 +151,7 @@ def _tell(result: BacktestResult, out: Path) -> None:
     print("\nWhat happened to the plant (»), and what Driftloop did about it:")
     for row, words in _story(result):
         print(f"  {event_line(row, words)}")
-    print(f"\n{conclusion(result)}\n\nLook closer: driftloop timeline {out}; driftloop explain VERSION {out}")
+    print(f"\n{wrapped(conclusion(result))}\n\nLook closer: driftloop timeline {out}; driftloop explain VERSION {out}")
     print(f"Report: {report}")
 
 
@@ -171,13 +171,11 @@ def _story(result: BacktestResult) -> list[tuple[int, str]]:
 
 
 def _in_short(event: Event, words: str) -> str:
-    """Reasons and counts of a promotion are in the timeline; here they would hide the course of things."""
-    from services.cli.words import brief, promotion_words
-    from shared.events.deployment import CandidatePromoted, PromotionVerified
+    """Reasons, counts and dates are in the timeline; here they would hide the course of things."""
+    from services.cli.words import promotion_words
+    from shared.events.deployment import CandidatePromoted
 
-    if isinstance(event, CandidatePromoted):
-        return promotion_words(event)
-    return f"{brief(event.version)} verified" if isinstance(event, PromotionVerified) else words
+    return promotion_words(event) if isinstance(event, CandidatePromoted) else words.partition("; ")[0]
 
 
 def _own_ledger(result: BacktestResult) -> str:

@@ -15,7 +15,7 @@ UNWELL = 1
 
 def command(
     place: Annotated[
-        Path, typer.Argument(metavar="[FILE|DIR]", help="Pipeline file, project folder, or folder of a run.")
+        Path, typer.Argument(metavar="FILE|DIR", help="Pipeline file, project folder, or folder of a run.")
     ] = Path(),
     data: Annotated[Path | None, typer.Option(help="Recorded data that the pipeline file should fit.")] = None,
 ) -> None:

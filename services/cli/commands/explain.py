@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def command(
     version: Annotated[str, typer.Argument(help="Version, or the beginning of its id.")],
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run, demo or backtest.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a run, demo or backtest.")] = None,
     card: Annotated[bool, typer.Option("--card", help="Print its model card (Markdown) instead of the tree.")] = False,
 ) -> None:
     """Explain a version: the drift behind it, the rows it learnt from, the gate's reasons, what labels said later."""

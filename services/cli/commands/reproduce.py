@@ -15,7 +15,7 @@ DIFFERENT = 1
 
 def command(
     version: Annotated[str, typer.Argument(help="Version, or the beginning of its id.")],
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run or demo.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a run or demo.")] = None,
 ) -> None:
     """Train a version again from its recorded rows, file and seed; exit code 1 if the model differs."""
     from services.cli.history import history

@@ -35,13 +35,16 @@ class Lines(StrEnum):
 def command(
     pipeline: Annotated[Path, typer.Option(help="Pipeline file.")],
     source: Annotated[
-        Path | None, typer.Argument(metavar="[INPUT]", help="File of records; standard input by default.")
+        Path | None, typer.Argument(metavar="INPUT", help="File of records; standard input by default.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on reading as the file grows, like tail -f.")] = False,
     folder: Annotated[
         Path, typer.Option("--dir", help="Folder for the ledger, the models and the dead letters.")
     ] = Path("driftloop-run"),
-    lines: Annotated[Lines | None, typer.Option("--format", help="By default what the file's name says.")] = None,
+    lines: Annotated[
+        Lines | None,
+        typer.Option("--format", help="By default CSV for a .csv file, else NDJSON."),
+    ] = None,
 ) -> None:
     """Predict records as they come, one JSON line each, and keep the model right. Decisions are told on stderr.
 
@@ -55,7 +58,7 @@ def command(
     if follow and source is None:
         raise UserError("--follow goes with a file: standard input is followed anyway")
     stop = Event()
-    with _opened(source) as descriptor, _stopped_by_signals(stop):
+    with _opened(source) as descriptor, stopped_by_signals(stop):
         _run(described, pipeline, descriptor, folder, lines or _format(source), follow, stop)
 
 
@@ -98,7 +101,7 @@ def _opened(source: Path | None) -> Iterator[int]:
 
 
 @contextmanager
-def _stopped_by_signals(stop: Event) -> Iterator[None]:
+def stopped_by_signals(stop: Event) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends the run in order; a second one ends it at once."""
 
     def on_signal(_: int, __: object) -> None:

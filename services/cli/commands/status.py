@@ -10,7 +10,7 @@ import typer
 
 
 def command(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run, demo or backtest.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a run, demo or backtest.")] = None,
 ) -> None:
     """Show the champion, its generation, open episodes and faults, unfinished jobs, and the quality so far."""
     from services.cli.history import history

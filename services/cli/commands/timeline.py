@@ -11,7 +11,7 @@ from services.cli.live import event_line
 
 
 def command(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of a run, demo or backtest.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a run, demo or backtest.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also the steps on the way to each decision.")] = False,
 ) -> None:
     """Tell what happened, in words, one line per fact, with the row at which it was known."""

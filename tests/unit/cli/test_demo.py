@@ -13,7 +13,8 @@ import pytest
 from shared.events.base import CATALOGUE
 from tests.unit.cli.calls import Called, call
 
-ROWS = 4000
+ROWS = 6000
+"""Enough for a drift that is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,13 @@ def test_it_tells_events_as_they_happen_with_their_rows(demo: Shown) -> None:
 def test_it_ends_with_what_really_happened_beside_what_was_done(demo: Shown) -> None:
     story = demo.told.out.partition("What happened")[2]
     assert story.count("»") == 6
-    assert " promoted (" in story
+    assert " promoted (on trial)" in story
     assert f"Report: {demo.folder / 'report.html'}" in story
 
 
 def test_it_leaves_everything_that_looking_closer_needs(demo: Shown) -> None:
     names = {path.name for path in demo.folder.iterdir()}
-    assert names == {"report.html", "ledger.jsonl", "summary.json", "pipeline.yaml", "blobs"}
+    assert names == {"report.html", "ledger.jsonl", "summary.json", "pipeline.yaml", "blobs", "cards"}
     assert "caps from another supplier" in (demo.folder / "report.html").read_text()
 
 
@@ -78,6 +79,30 @@ def test_an_unknown_version_is_answered_with_the_known_ones(demo: Shown) -> None
     told = call("explain", "zz", demo.folder)
     assert told.code == 2
     assert promoted(demo.folder)[0][:8] in told.err
+
+
+def test_every_promoted_version_has_a_card(demo: Shown) -> None:
+    assert {path.stem for path in (demo.folder / "cards").iterdir()} == set(promoted(demo.folder))
+    version = promoted(demo.folder)[-1]
+    card = (demo.folder / "cards" / f"{version}.md").read_text()
+    assert card.startswith("---\nlibrary_name: sklearn\n")
+    assert call("explain", version[:8], demo.folder, "--card").out == card
+
+
+def test_the_report_shows_what_the_last_champion_leans_on(demo: Shown) -> None:
+    assert "What the last champion leans on" in (demo.folder / "report.html").read_text()
+
+
+def test_a_last_line_that_was_cut_off_is_left_out_and_said_to_be(demo: Shown, tmp_path: Path) -> None:
+    whole = (demo.folder / "ledger.jsonl").read_bytes()
+    kept = whole.splitlines()[:-1]
+    (tmp_path / "ledger.jsonl").write_bytes(whole[:-30])
+    told = call("timeline", tmp_path, "--all")
+    assert told.code == call("status", tmp_path).code == 0
+    assert len(told.out.splitlines()) == len(kept)
+    assert "the last line is cut off" in told.err
+    (tmp_path / "ledger.jsonl").write_bytes(b"\n".join([*kept[:-1], kept[-1][:-30], b"{}"]))
+    assert "is not JSON" in call("timeline", tmp_path).err
 
 
 def test_every_version_is_reproduced_to_the_bit(demo: Shown) -> None:

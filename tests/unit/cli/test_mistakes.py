@@ -108,7 +108,8 @@ def test_a_mistake_in_any_command_is_one_line_and_code_2(arguments: str, cause: 
 @pytest.mark.parametrize(
     ("line", "cause"),
     [
-        ("{", "line 1 is not JSON"),
+        ("{\n", "line 1 is not JSON"),
+        ("{", "nothing has happened yet"),
         ('{"type": "x"}', "line 1 is no ledger event"),
         ('{"type": "driftloop.drift.cleared.v1", "data": {}}', "is damaged at 'pipeline'"),
         ("", "nothing has happened yet"),

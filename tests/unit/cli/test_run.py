@@ -13,6 +13,7 @@ from threading import Event
 
 import pytest
 
+from services.cli.commands.run import stopped_by_signals
 from services.cli.session.lines import Feed, batches
 from services.cli.session.sorting import sort
 from services.embedded.plant import Plant
@@ -86,7 +87,8 @@ def test_its_folder_serves_the_other_commands(tmp_path: Path, pipeline: Path) ->
     folder = tmp_path / "run"
     call("run", "--pipeline", pipeline, source, "--dir", folder)
     timeline = call("timeline", folder).out
-    version = timeline.splitlines()[-1].split()[2]
+    version = next(line.split()[2] for line in timeline.splitlines() if "is the first model in service" in line)
+    assert len(list((folder / "cards").glob(f"{version}*.md"))) == 1
     assert "collecting" not in timeline
     assert call("explain", version, folder).code == 0
     assert call("reproduce", version, folder).code == 0
@@ -122,6 +124,15 @@ def test_a_followed_file_is_read_as_it_grows_until_a_signal_ends_it_in_order(tmp
     ledger = (tmp_path / "run/ledger.jsonl").read_text()
     assert ledger.endswith("\n")
     assert json.loads(ledger.splitlines()[-1])
+
+
+def test_a_second_signal_of_either_kind_ends_it_at_once() -> None:
+    stop = Event()
+    with stopped_by_signals(stop):
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+        assert signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) != signal.SIG_DFL
 
 
 def test_csv_is_read_with_its_header(tmp_path: Path) -> None:

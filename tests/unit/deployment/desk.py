@@ -160,10 +160,10 @@ def completed(request: TrainingRequested, common: dict[str, Any]) -> TrainingCom
     )  # fmt: skip
 
 
-def counted(file: str, first: int, last: int) -> PerformanceCounted:
+def counted(file: str, first: int, last: int, time: int | None = None) -> PerformanceCounted:
     return PerformanceCounted(
         pipeline=NAME, file=file, generation=1, lane=0, first=first, last=last, row=last, joined_row=last,
-        rows_from=first, rows_offset=last, labels_offset=0, versions={},
+        rows_from=first, rows_offset=last, labels_offset=0, versions={}, time=time,
     )  # fmt: skip
 
 

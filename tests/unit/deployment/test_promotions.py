@@ -312,7 +312,7 @@ def test_a_training_that_fails_for_good_ends_its_episode() -> None:
 
 
 def test_input_drift_that_a_fresh_model_would_not_help_is_harmless() -> None:
-    desk = Desk()
+    desk = Desk(retraining={"on_inputs": "check"})
     desk.serve_first()
     desk.label(20)
     desk.probe = EVEN

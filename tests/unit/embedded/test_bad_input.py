@@ -152,12 +152,8 @@ def test_nan_is_null_and_infinities_are_refused_by_name() -> None:
     line = Line().feed(with_column(rows(), "y", odd))
     assert set(line.rules) == {"non-finite:y"}
     assert line.lane("validation").received == 800
-    assert line.quality.n == 800 - WINDOW - _infinite(odd[WINDOW:])
+    assert line.lane("prediction").label == 800 - int(np.isinf(odd).sum())
     assert [event for event in line.ledger if isinstance(event, JobFailed | DataFaultFound)] == []
-
-
-def _infinite(values: Any) -> int:
-    return int(np.isinf(values).sum())
 
 
 def test_an_infinite_or_missing_answer_is_no_label() -> None:

@@ -23,8 +23,9 @@ from services.ingestion.sources import read_batches
 from shared.adapters.files import FileBlobs
 from shared.domain.pipeline_file import parse_pipeline
 
-path, pipeline, blobs, system.KEPT_BYTES = Path(sys.argv[1]), Path(sys.argv[2]).read_text(), Path(sys.argv[3]), int(sys.argv[4])
-what = Replay(parse_pipeline(pipeline), lambda rows: read_batches(path, rows))
+system.KEPT_BYTES, system.CLEAN_EVERY = int(sys.argv[4]), 16
+data, pipeline, blobs = map(Path, sys.argv[1:4])
+what = Replay(parse_pipeline(pipeline.read_text()), lambda rows: read_batches(data, rows))
 result = replay(what, "never", FileBlobs(blobs), lambda rows: None)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"peak": peak, "counted": result.quality.n}))
@@ -55,7 +56,7 @@ def write(path: Path, rows: int) -> int:
 
 
 def replayed(data: Path, pipeline: Path) -> dict[str, int]:
-    command = [sys.executable, "-c", REPLAY, data, pipeline, data.with_suffix(".blobs"), str(KEPT)]
+    command = [sys.executable, "-c", REPLAY, str(data), str(pipeline), str(data.with_suffix(".blobs")), str(KEPT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, int] = json.loads(done.stdout)
@@ -64,7 +65,7 @@ def replayed(data: Path, pipeline: Path) -> dict[str, int]:
 
 def test_four_times_the_rows_need_hardly_more_memory(tmp_path: Path, pipeline: Path) -> None:
     small, large = tmp_path / "small.csv", tmp_path / "large.csv"
-    more = write(large, 400_000) - write(small, 100_000)
+    more = write(large, 800_000) - write(small, 200_000)
     one, four = replayed(small, pipeline), replayed(large, pipeline)
-    assert (one["counted"], four["counted"]) == (80_000, 380_000)
+    assert (one["counted"], four["counted"]) == (180_000, 780_000)
     assert four["peak"] - one["peak"] < more / 4, (one, four, more)

@@ -160,5 +160,5 @@ def test_a_gain_that_nobody_won_is_called_a_promise() -> None:
     refused = next(event for event in LEDGER if isinstance(event, EpisodeClosed) and event.outcome == "refused")
     others = [event for event in LEDGER if event is not refused]
     words = text_of(joined(episode_list(chronicle([*others, refused.model_copy(update={"gain": 0.0177})], RECORDS))))
-    assert "a candidate promised +17.7 per 1,000 rows" in words
+    assert "a fresh model would have won back 17.7 per 1,000 rows" in words
     assert "gain +17.7" not in words

@@ -108,14 +108,14 @@ def test_no_check_while_a_drift_waits_for_its_answer() -> None:
     assert desk.of(ProbeRequested) == []
 
 
-def test_a_comparison_is_looked_at_eight_times_a_window_on_rows_that_follow_each_other() -> None:
+def test_a_comparison_is_looked_at_twenty_times_a_window_on_rows_that_follow_each_other() -> None:
     desk = Desk()
     desk.serve_first()
     desk.label(20)
     desk.drift("caps")
     desk.label(W)
     ranges = [(event.data.first_label, event.data.last_label) for event in desk.of(EvaluationRequested)]
-    assert ranges == [(60 + 5 * i, 65 + 5 * i) for i in range(8)]
+    assert ranges == [(60 + 2 * i, 62 + 2 * i) for i in range(20)]
 
 
 def test_a_drift_is_probed_first_and_split_in_the_middle_of_its_present() -> None:
