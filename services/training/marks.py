@@ -96,7 +96,7 @@ def _freeze_lane(number: int, marks: tuple[Mark, ...], first: int, last: int) ->
         last=max(first, min(last, end.label)),
         rows_from=rows_from,
         rows_to=end.rows_to,
-        labels_from=_labels_since(marks, rows_from, held),
+        labels_from=_labels_since(marks, rows_from),
         labels_to=end.labels_to,
         labelled=counted,
         joins=_joins(before, held),
@@ -109,10 +109,11 @@ def _joins(before: Mark | None, held: list[Mark]) -> tuple[tuple[int, int], ...]
     return tuple(dict.fromkeys((before.read if before else (0, 0), *ends[:1], *ends[-2:-1])))
 
 
-def _labels_since(marks: tuple[Mark, ...], rows_from: int, held: list[Mark]) -> int:
-    """Labels read since the range's oldest row came: those before the range tell second labels from first ones."""
+def _labels_since(marks: tuple[Mark, ...], rows_from: int) -> int:
+    """Labels since the first one of any row that the range's messages hold: only so are second labels known."""
     older = [mark.labels_to for mark in marks if mark.rows_to <= rows_from]
-    return min([older[-1] if older else marks[0].labels_from, *(mark.labels_from for mark in held)])
+    since = [mark.labels_from for mark in marks if mark.rows_to > rows_from]
+    return min([older[-1] if older else marks[0].labels_from, *since])
 
 
 def _last_mark_before(marks: tuple[Mark, ...], first: int) -> Mark | None:
