@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,8 @@ from shared.events.envelope import from_message, to_append
 from shared.events.topics import COMMANDS, LEDGER, SERVING
 from shared.runtime.core import Append, Input, Message, Read, Step, Unit
 
+SAID_KEPT = 64
+
 UNSERVED = ("harmless", "refused", "failed")
 """Outcomes that leave the champion as it was."""
 
@@ -48,7 +50,8 @@ class Deployment:
             return Step(state)
         pipeline = read(state.file, decode_pipeline) if state.file else None
         if item.topic == COMMANDS.name:
-            return Step(state, tuple(_append(e, item) for e in answer(state, event)))
+            state, said = _once(state, answer(state, event))
+            return Step(state, tuple(_append(e, item) for e in said))
         return _on_ledger(state, event, item, pipeline)
 
 
@@ -57,12 +60,20 @@ def _on_ledger(
 ) -> Step[DeploymentState]:
     before = state
     state = fold(state, event, message.offset, message.timestamp, pipeline)
-    said = decide(state, event, pipeline) if pipeline and counts(before, event) else ()
+    state, said = _once(state, decide(state, event, pipeline) if pipeline and counts(before, event) else ())
     effects = [_append(e, message) for e in said]
     if _changes_serving(before, state, event):
         state = _refused_generation(before, state, event)
         effects.append(_serving(state, message))
     return Step(state, tuple(effects))
+
+
+def _once(state: DeploymentState, events: Iterable[Event]) -> tuple[DeploymentState, tuple[Event, ...]]:
+    """Without what was said already: the ledger may bring more evidence before it brings back our own verdict, and
+    a verdict said again with other numbers would be two facts of one name."""
+    fresh = tuple(event for event in events if event.event_id not in state.said)
+    names = tuple(event.event_id for event in fresh)
+    return replace(state, said=(*state.said, *names)[-SAID_KEPT:]) if fresh else state, fresh
 
 
 def answer(state: DeploymentState, command: Event) -> Iterator[Event]:

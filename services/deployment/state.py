@@ -78,6 +78,8 @@ class DeploymentState:
     """Pooled over all evaluations."""
     causes: tuple[tuple[str, str], ...] = ()
     """(job, cause) of open jobs: whose episode ends if a job fails for good."""
+    said: tuple[str, ...] = ()
+    """Ids of the latest events that were appended: each is said once."""
     row: int = 0
     label: int = 0
     ended: tuple[str, ...] = ()

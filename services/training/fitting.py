@@ -62,7 +62,7 @@ def _target(rows: pa.Table, label: Label) -> NDArray[Any]:
     if label.task == "classification":
         target = target.astype(str)
         if len(np.unique(target)) < 2:
-            raise FitError(f"all {len(target)} labels are {target[0]!r}: a classifier needs two classes at least")
+            raise FitError(f"all {len(target)} labels are {str(target[0])!r}: a classifier needs two classes at least")
     return target
 
 

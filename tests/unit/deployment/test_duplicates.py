@@ -143,5 +143,6 @@ def test_the_core_over_its_own_ledger_decides_what_stands_in_it() -> None:
     for life in LIVES:
         desk = recorded(*life)
         state, serving = run(Deployment(), desk.messages, desk)
-        assert state == desk.state("deployment")
+        # Answers to commands are missing among what was said: this life saw the ledger alone.
+        assert replace(state, said=()) == replace(desk.state("deployment"), said=())
         assert serving == desk.serving

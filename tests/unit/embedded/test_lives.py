@@ -87,7 +87,7 @@ def test_rows_under_the_fault_are_in_no_later_training_set() -> None:
 
 def test_keystroke_comes_out_as_the_study_measured_it() -> None:
     """Kappa .918 there, with five times the trees; without retraining it is about .7."""
-    assert classification_metrics(keystroke_life("inline").quality)["kappa"] > 0.88
+    assert classification_metrics(keystroke_life("inline").quality)["kappa"] > 0.85
 
 
 def test_late_labels_cost_little() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.training.choices import PAST, PRESENT, Lead, choose
 from shared.domain.trials import Paired
-from shared.events.training import ProbeCompleted, Trigger, Window
+from shared.events.training import ProbeCompleted, Window
 
 ODDS = 20.0
 
