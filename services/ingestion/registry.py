@@ -1,11 +1,10 @@
-"""Formats by media type and file suffix."""
+"""Formats by media type."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
 
 import pyarrow as pa
 
@@ -30,7 +29,6 @@ class Format:
 
     name: str
     media_types: tuple[str, ...]
-    suffixes: tuple[str, ...]
     read: Callable[[bytes, Collection[str]], RawRows]
     claims: Callable[[bytes], bool] = _any_body
 
@@ -59,16 +57,6 @@ def read_rows(content_type: str, body: bytes, wanted: Collection[str]) -> RawRow
 def media_type(content_type: str) -> str:
     """The media type without its parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
-
-
-def media_type_of_file(name: str) -> str:
-    """The media type that a file's suffix stands for; `UnreadableBody` where it stands for none."""
-    suffix = PurePath(name).suffix.lower()
-    for each in formats():
-        if suffix in each.suffixes:
-            return each.media_types[0]
-    known = ", ".join(sorted(suffix for each in formats() for suffix in each.suffixes))
-    raise UnreadableBody("unknown-format", f"no format has the suffix {suffix!r}; known are {known}")
 
 
 def _format(content_type: str, body: bytes) -> Format:

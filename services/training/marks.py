@@ -64,16 +64,6 @@ def rows_seen(marks: Marks) -> int:
     return sum(lane[-1].row for lane in marks if lane)
 
 
-def label_at_row(marks: Marks, row: int) -> int:
-    """How many labelled rows (all lanes) had come when ``row`` rows (all lanes) were received."""
-    share = row // max(1, len(marks))
-    total = 0
-    for lane in marks:
-        place = bisect_right(lane, share, key=lambda m: m.row)
-        total += lane[place - 1].label if place else 0
-    return total
-
-
 def freeze(marks: Marks, first: int, last: int, excluded: tuple[tuple[int, int], ...] = ()) -> DataRange:
     """Labelled rows [first, last) over all lanes, evenly from each, as offset ranges."""
     lanes = len(marks)

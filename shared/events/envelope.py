@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from shared.events.base import CATALOGUE, Event
@@ -36,10 +35,6 @@ def from_message(message: Message) -> Event | None:
     """The event in a message, or None for a type that this build does not know (a newer writer's)."""
     kind = CATALOGUE.get(message.headers.get("ce_type", ""))
     return None if kind is None else kind.model_validate_json(message.value)
-
-
-def correlation_of(headers: Mapping[str, str]) -> str:
-    return headers.get("ce_correlationid", "")
 
 
 def timestamp(milliseconds: int) -> str:

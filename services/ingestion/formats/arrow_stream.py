@@ -17,4 +17,4 @@ def read(body: bytes, wanted: Collection[str]) -> RawRows:
     return rows_of_table(table, wanted, lambda row: one_row(table, row))
 
 
-FORMAT = Format("Arrow stream", (ARROW_STREAM,), (".arrows",), read)
+FORMAT = Format("Arrow stream", (ARROW_STREAM,), read)

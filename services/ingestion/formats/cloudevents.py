@@ -49,4 +49,4 @@ def _inner(content_type: str, body: bytes, wanted: Collection[str]) -> RawRows:
     return read_rows(content_type, body, wanted)
 
 
-FORMAT = Format("CloudEvent", (EVENT,), (), read)
+FORMAT = Format("CloudEvent", (EVENT,), read)

@@ -29,4 +29,4 @@ def _carries_row(event: Any) -> bool:
     return isinstance(event, dict) and isinstance(event.get("data"), dict)
 
 
-FORMAT = Format("CloudEvents batch", (EVENTS,), (), read)
+FORMAT = Format("CloudEvents batch", (EVENTS,), read)

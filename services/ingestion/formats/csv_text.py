@@ -74,4 +74,4 @@ def _table(body: bytes, names: list[str], wanted: Collection[str], dead: list[De
         raise
 
 
-FORMAT = Format("CSV", (CSV, "application/csv"), (".csv",), read)
+FORMAT = Format("CSV", (CSV, "application/csv"), read)

@@ -37,4 +37,4 @@ def _next(text: str, start: int) -> int:
     return start
 
 
-FORMAT = Format("JSON array", (JSON,), (".json",), read, lambda body: body.lstrip().startswith(b"["))
+FORMAT = Format("JSON array", (JSON,), read, lambda body: body.lstrip().startswith(b"["))

@@ -16,4 +16,4 @@ def read(body: bytes, wanted: Collection[str]) -> RawRows:
     return rows_of_columns(document, wanted)
 
 
-FORMAT = Format("columnar JSON", (JSON,), (), read, lambda body: COLUMNS.match(body) is not None)
+FORMAT = Format("columnar JSON", (JSON,), read, lambda body: COLUMNS.match(body) is not None)

@@ -17,4 +17,4 @@ def claims(body: bytes) -> bool:
     return body.lstrip().startswith(b"{") and COLUMNS.match(body) is None
 
 
-FORMAT = Format("JSON object", (JSON,), (), read, claims)
+FORMAT = Format("JSON object", (JSON,), read, claims)

@@ -34,6 +34,4 @@ def _one_by_one(lines: Sequence[bytes]) -> tuple[list[Any], list[int], list[Dead
     return rows, numbers, dead
 
 
-FORMAT = Format(
-    "NDJSON", ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"), (".ndjson", ".jsonl"), read
-)
+FORMAT = Format("NDJSON", ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"), read)

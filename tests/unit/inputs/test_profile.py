@@ -123,3 +123,12 @@ def test_a_baseline_leaves_timestamps_out():
 def test_a_baseline_of_no_rows_is_defined():
     empty = baseline_of(CONTRACT, rows(0), 1)
     assert decode_baseline(encode_baseline(empty)) == empty
+
+
+def test_values_that_training_never_showed_are_counted_as_unseen() -> None:
+    table = rows(100)
+    strange = table.set_column(1, "colour", pa.array(["violet"] * 25 + ["red"] * 75))
+    profile = profile_of(
+        strange.combine_chunks().to_batches()[0], BASELINE, np.ones(100, dtype=bool), (), lane=0, epoch=0, first=0
+    )
+    assert [feature.unseen_share for feature in profile.features] == [0.0, 0.25]
