@@ -37,7 +37,7 @@ def test_a_drift_of_the_loss_is_answered_even_where_a_probe_loses() -> None:
 
 def test_a_small_lead_pays_once_it_has_lasted() -> None:
     def check(lead: Lead) -> tuple[bool, Lead]:
-        choice = choose(probed(Paired(500, 31, 24)), "check", ODDS, lead, PAST)
+        choice = choose(probed(Paired(500, 32, 22)), "check", ODDS, lead, PAST)
         return choice.pays, choice.lead
 
     first, lead = check(Lead())
@@ -46,7 +46,7 @@ def test_a_small_lead_pays_once_it_has_lasted() -> None:
 
 
 def test_moved_inputs_are_a_check_brought_forward() -> None:
-    probes = probed(Paired(500, 31, 24))
+    probes = probed(Paired(500, 32, 22))
     before = Lead(10.0, 4.0)
     assert choose(probes, "inputs", ODDS, before, PAST) == choose(probes, "check", ODDS, before, PAST)
 
