@@ -16,7 +16,7 @@ from services.backtest.result import BacktestResult, PolicyResult
 from shared.adapters.files import FileBlobs
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "insects.svg"
-TITLE = "A drift-triggered retraining recovers at once; a schedule trains more often and still lags"
+TITLE = "Driftloop recovers from the first change and keeps what it knew for the second"
 CHANGES = ((1775, 1775, "features shuffled"), (3550, 3550, "features restored"))
 
 
