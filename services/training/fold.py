@@ -23,10 +23,8 @@ from shared.events.deployment import (
 )
 from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftCleared, DriftDetected
 from shared.events.training import (
-    EvaluationCompleted,
     EvaluationRequested,
     JobFailed,
-    ProbeCompleted,
     ProbeRequested,
     TrainingCompleted,
     TrainingRequested,
@@ -42,10 +40,10 @@ def fold(state: TrainingState, event: Event, offset: int, timestamp: int, pipeli
     valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
     valid = valid and not job_fold.known(state.jobs, event)
     state = replace(state, jobs=job_fold.fold(state.jobs, event, offset, timestamp))
-    apply = FOLDS.get(type(event))
-    if apply is None or not valid:
+    if not valid:
         return state
-    state = apply(state, event, pipeline)
+    apply = FOLDS.get(type(event))
+    state = state if apply is None else apply(state, event, pipeline)
     return _forget_closed(state) if isinstance(event, job_fold.Result) else state
 
 
@@ -122,10 +120,6 @@ def _failed(state: TrainingState, event: JobFailed, pipeline: Pipeline | None) -
     return replace(state, bootstrapped=False, retry_at=state.label + pipeline.window)
 
 
-def _closed_job(state: TrainingState, _event: Event, _: Pipeline | None) -> TrainingState:
-    return state
-
-
 def _promoted(state: TrainingState, event: CandidatePromoted, pipeline: Pipeline | None) -> TrainingState:
     stale = event.expected_version != state.champion or event.version in state.ended
     if stale or state.version(event.version) is None or pipeline is None:
@@ -196,8 +190,6 @@ FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], Trainin
     ProbeRequested: _probe,
     EvaluationRequested: _evaluation,
     TrainingCompleted: _completed,
-    ProbeCompleted: _closed_job,
-    EvaluationCompleted: _closed_job,
     JobFailed: _failed,
     TrialPended: _pended,
     CandidatePromoted: _promoted,

@@ -85,8 +85,8 @@ def test_rows_under_the_fault_are_in_no_later_training_set() -> None:
     assert not [row for rows in spanning for row in rows if cleared.first <= row < cleared.last]
 
 
-def test_keystroke_comes_out_as_the_study_measured_it() -> None:
-    """Kappa .918 there, with five times the trees; without retraining it is about .7."""
+def test_keystroke_is_kept_right_with_few_trees() -> None:
+    """A fifth of the benchmark's trees; the benchmark has .917 with a hundred."""
     assert classification_metrics(keystroke_life("inline").quality)["kappa"] > 0.85
 
 
