@@ -64,7 +64,7 @@ class Loop:
 
     def request(self, core: str, unit: Unit, request: Request) -> Answer:
         """Advances the core by the request; drains only if the answer depends on what follows from it."""
-        self._workers[core].request(unit, request)
+        self._workers[core].requests([(unit, request)])
         if request.id not in self._answers:
             self.drain()
         try:

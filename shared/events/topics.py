@@ -20,6 +20,9 @@ class Topic:
     max_message_bytes: int = 1 << 20
 
 
+RECORDS_OFFERED = Topic(
+    "records.offered", "what producers without HTTP bring: JSON rows, key = pipeline", False, 7 * DAY
+)
 RECORDS_INGESTED = Topic("records.ingested", "typed rows, as received", True, 7 * DAY, max_message_bytes=4 << 20)
 RECORDS_VALIDATED = Topic("records.validated", "rows that keep the contract", True, 30 * DAY, max_message_bytes=4 << 20)
 RECORDS_DEAD = Topic(
@@ -34,6 +37,7 @@ COMMANDS = Topic("commands", "what people and automation ask for", False, 30 * D
 SERVING = Topic("serving", "pipeline -> what validation and prediction use", False, FOR_EVER, compacted=True)
 
 TOPICS = (
+    RECORDS_OFFERED,
     RECORDS_INGESTED,
     RECORDS_VALIDATED,
     RECORDS_DEAD,

@@ -9,19 +9,28 @@ state with its new offsets, as one unit of work.  What a host adds is what "one 
 
 `Run` and `Answer` come after the save.  Nothing stored depends on them, and both have a remedy when a crash loses
 them: a job's lease ends and it's claimed again, a caller asks again under the same id.
+
+Which of several topics a core happened to read first is a choice that depends on timing, and whoever makes such a
+choice writes it down: every append carries, in the header `COVERED`, the offsets that its unit's state covered then.  A
+replay that reads in that order has to say the same again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.runtime.core import Answer, Append, Core, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 from shared.runtime.ports import Place
 
 State = TypeVar("State")
+
+COVERED = "covered"
+"""Header: what the writer's state covered, as "topic/partition=offset …"."""
+TICKED = "ticked"
+"""Header: the timer that led to an append and when it fired, as "name@milliseconds"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,14 @@ class Held(Generic[State]):
 
     def after(self, item: Input, step: Step[State]) -> Held[State]:
         return Held(step.state, _covered(self.covered, item), _timers(self.timers, item, step.effects))
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one unit of work came to."""
+
+    moved: Mapping[Unit, Held[Any]]
+    effects: tuple[Effect, ...]
 
 
 class Work(Protocol):
@@ -76,8 +93,8 @@ def advance(
     read: Read,
     host: Host,
     positions: Mapping[Place, int],
-) -> Mapping[Unit, Held[Any]]:
-    """Moves the core by the inputs, in order, in one unit of work; returns what it saved.
+) -> Advanced:
+    """Moves the core by the inputs, in order, in one unit of work.
 
     A failure leaves the stored states as they were: load again and repeat.
     """
@@ -95,7 +112,7 @@ def advance(
             host.start(effect)
         elif isinstance(effect, Answer):
             host.answer(effect)
-    return moved
+    return Advanced(moved, tuple(effects))
 
 
 def _fold(
@@ -109,8 +126,18 @@ def _fold(
             continue
         step = core.handle(held.state, item, read)
         moved[unit] = held.after(item, step)
-        effects += step.effects
+        effects += (_signed(effect, item, moved[unit]) for effect in step.effects)
     return moved, effects
+
+
+def _signed(effect: Effect, item: Input, held: Held[Any]) -> Effect:
+    """An append says what its writer knew."""
+    if not isinstance(effect, Append):
+        return effect
+    signature = {COVERED: " ".join(f"{place}={offset}" for place, offset in held.covered.items())}
+    if isinstance(item, Tick):
+        signature[TICKED] = f"{item.name}@{item.now}"
+    return replace(effect, headers={**effect.headers, **signature})
 
 
 def _covered(covered: Mapping[str, int], item: Input) -> Mapping[str, int]:

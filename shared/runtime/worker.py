@@ -9,6 +9,10 @@ remembers the latest message per pipeline.  A unit that the worker knows is hand
 a unit that the worker meets for the first time (a new lane, a restart, a partition taken over) is handed the latest
 one before its own first input.  What its state covers is skipped as always.  So a core sees every change, or the
 latest at once, and must be content with either: such a message says how things are, not what changed.
+
+**An input that the core cannot handle** is set aside where the host wants that: the others of its batch go through
+first, then the input's unit stays as it is and covers it, and an effect says what became of it (a dead letter, an
+answer).  Otherwise one pipeline's defect would stop all that share its partition.
 """
 
 from __future__ import annotations
@@ -16,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from shared.runtime.advance import Held, Host, advance
-from shared.runtime.core import Core, Input, Message, Read, Request, Tick, Unit
+from shared.runtime.advance import Advanced, Held, Host, advance
+from shared.runtime.aside import OUTSIDE, SetAside, Unmoved
+from shared.runtime.core import Append, Core, Input, Message, Read, Request, Tick, Unit
+from shared.runtime.observer import Observer, Silent
 from shared.runtime.partitions import LANE
 from shared.runtime.ports import Log, Place
 
@@ -53,8 +59,12 @@ class Worker:
         *,
         lane_topics: frozenset[str],
         batch: int = BATCH,
+        observer: Observer | None = None,
+        set_aside: SetAside | None = None,
     ) -> None:
         self.core = core
+        self._observer = observer or Silent()
+        self._set_aside = set_aside
         self._log = log
         self._read = read
         self._host = host
@@ -112,9 +122,13 @@ class Worker:
         """When the next timer is due (log time, ms)."""
         return min((at for at, _, _ in self._timers()), default=None)
 
-    def request(self, unit: Unit, request: Request) -> None:
-        """Advances by a request; the host has the answer when the core gave one."""
-        self._advance([*self._introduce(unit), (unit, request)], {})
+    def requests(self, asked: Sequence[tuple[Unit, Request]]) -> None:
+        """Advances by requests, in one unit of work; the host has the answers when the core gave them."""
+        self._advance([routed for unit, request in asked for routed in (*self._introduce(unit), (unit, request))], {})
+
+    def deliver(self, messages: Sequence[tuple[Unit, Message]]) -> None:
+        """Advances by messages of topics that are not the core's own; whoever read them keeps the offsets."""
+        self._advance([each for unit, message in messages for each in (*self._introduce(unit), (unit, message))], {})
 
     def _forget(self) -> None:
         self._positions: dict[Place, int] = {}
@@ -123,8 +137,43 @@ class Worker:
         self._waiting: dict[Unit, dict[str, int]] = {}
 
     def _advance(self, inputs: list[tuple[Unit, Input]], positions: dict[Place, int]) -> None:
-        for unit, held in advance(self.core, inputs, self._read, self._host, positions).items():
+        try:
+            self._move(self.core, inputs, positions)
+        except OUTSIDE:
+            raise
+        except Exception:
+            if self._set_aside is None:
+                raise
+            for routed in inputs:
+                self._move_or_set_aside(routed, self._set_aside)
+            self._move(self.core, [], positions)
+
+    def _move_or_set_aside(self, routed: tuple[Unit, Input], set_aside: SetAside) -> None:
+        unit, item = routed
+        try:
+            self._move(self.core, [routed], {})
+        except OUTSIDE:
+            raise
+        except Exception as error:
+            if isinstance(item, Tick):
+                raise  # nobody would ever ask for this timer again
+            self._move(Unmoved(self.core, set_aside(unit, item, error)), [routed], {})
+
+    def _move(self, core: Core[Any], inputs: list[tuple[Unit, Input]], positions: dict[Place, int]) -> None:
+        advanced = advance(core, inputs, self._read, self._host, positions)
+        for unit, held in advanced.moved.items():
             self._note(unit, held)
+        self._tell(inputs, advanced)
+
+    def _tell(self, inputs: list[tuple[Unit, Input]], advanced: Advanced) -> None:
+        for _, item in inputs:
+            if isinstance(item, Message):
+                self._observer.seen(item)
+        for effect in advanced.effects:
+            if isinstance(effect, Append):
+                self._observer.said(effect)
+        for unit, held in advanced.moved.items():
+            self._observer.moved(unit, held.state)
 
     def _route(self, message: Message) -> Iterator[tuple[Unit, Input]]:
         if message.topic in self._for_all:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory import MemoryBlobs
-from shared.runtime.advance import Held, advance
+from shared.runtime.advance import COVERED, TICKED, Held, advance
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 from shared.runtime.partitions import partition_of
@@ -158,3 +158,18 @@ def test_partitions_never_change() -> None:
 
 
 PINNED = [9, 1, 0]
+
+
+def test_an_append_says_which_inputs_its_writer_knew() -> None:
+    host = Notebook()
+    said = advance(Counter(Append("out", UNIT, b"")), [(UNIT, message(4)), (UNIT, message(7, "other"))], READ, host, {})
+    assert [effect.headers for effect in said.effects if isinstance(effect, Append)] == [
+        {COVERED: "in/0=5"},
+        {COVERED: "in/0=5 other/0=8"},
+    ]
+
+
+def test_an_append_of_a_timer_says_which_one_and_when() -> None:
+    host = Notebook({UNIT: Held(0, {}, {"a": 100})})
+    said = advance(Counter(Append("out", UNIT, b"")), [(UNIT, Tick("a", 120))], READ, host, {})
+    assert [effect.headers[TICKED] for effect in said.effects if isinstance(effect, Append)] == ["a@120"]

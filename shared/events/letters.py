@@ -1,0 +1,46 @@
+"""The letter about an input that a core failed on: a defect of ours, told without a value of the record."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+import orjson
+
+from shared.events.data import FILE, RECORD_REFUSED_V1, data_headers, error_headers, message_id
+from shared.events.topics import RECORDS_DEAD
+from shared.runtime.core import Answer, Append, Effect, Message, Request, Unit
+
+FAILED = "handler-failed"
+
+
+def set_aside(stage: str) -> Callable[[Unit, Message | Request, Exception], Effect]:
+    """For the `Worker` of the service of this name."""
+
+    def effect(unit: Unit, item: Message | Request, error: Exception) -> Effect:
+        told = f"{type(error).__name__} at {_place(error)}"
+        if isinstance(item, Request):
+            body = {
+                "reason": FAILED,
+                "message": f"{stage} failed on this request ({told}); this is a defect, report it",
+            }
+            return Answer(item.id, 500, orjson.dumps(body))
+        return _letter(stage, unit, item, type(error).__name__, f"{stage} failed on this message: {told}")
+
+    return effect
+
+
+def _letter(stage: str, unit: Unit, message: Message, error: str, told: str) -> Append:
+    place = (stage, message.topic, message.partition, message.offset)
+    extra = {FILE: message.headers[FILE]} if FILE in message.headers else {}
+    cause = message_id(message)
+    headers = data_headers(RECORD_REFUSED_V1, unit.pipeline, place, message.timestamp, extra, cause=cause)
+    headers["content-type"] = message.headers.get("content-type", "application/octet-stream")
+    headers |= error_headers(stage, error, told, FAILED, message)
+    return Append(RECORDS_DEAD.name, Unit(unit.pipeline, unit.lane or 0), message.value, headers)
+
+
+def _place(error: Exception) -> str:
+    """The line that raised. The error's own words may quote the record, and headers are shown in tools and logs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
