@@ -11,8 +11,8 @@ state with its new offsets, as one unit of work.  What a host adds is what "one 
 them: a job's lease ends and it's claimed again, a caller asks again under the same id.
 
 Which of several topics a core happened to read first is a choice that depends on timing, and whoever makes such a
-choice writes it down: every append carries, in the header `COVERED`, the offsets that its unit's state covered then.  A
-replay that reads in that order has to say the same again.
+choice writes it down: every append names its `WRITER` and, in the header `COVERED`, the offsets that its unit's state
+covered then.  A replay that reads in that order has to say the same again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from shared.runtime.ports import Place
 
 State = TypeVar("State")
 
+WRITER = "writer"
+"""Header: the core that an append comes from."""
 COVERED = "covered"
 """Header: what the writer's state covered, as "topic/partition=offset …"."""
 TICKED = "ticked"
@@ -126,15 +128,16 @@ def _fold(
             continue
         step = core.handle(held.state, item, read)
         moved[unit] = held.after(item, step)
-        effects += (_signed(effect, item, moved[unit]) for effect in step.effects)
+        effects += (_signed(effect, core.name, item, moved[unit]) for effect in step.effects)
     return moved, effects
 
 
-def _signed(effect: Effect, item: Input, held: Held[Any]) -> Effect:
-    """An append says what its writer knew."""
+def _signed(effect: Effect, writer: str, item: Input, held: Held[Any]) -> Effect:
+    """An append says who wrote it, and what its writer knew."""
     if not isinstance(effect, Append):
         return effect
-    signature = {COVERED: " ".join(f"{place}={offset}" for place, offset in held.covered.items())}
+    covered = " ".join(f"{place}={offset}" for place, offset in held.covered.items())
+    signature = {WRITER: writer, COVERED: covered}
     if isinstance(item, Tick):
         signature[TICKED] = f"{item.name}@{item.now}"
     return replace(effect, headers={**effect.headers, **signature})

@@ -10,27 +10,31 @@ from shared.runtime.advance import Held, Work
 from shared.runtime.codec import decode, encode
 from shared.runtime.core import Answer, Append, Core, Run, Unit
 from shared.runtime.partitions import LANE, partition_of
-from shared.runtime.ports import Groups, Log, Place, Unsettled
+from shared.runtime.ports import Addressed, Groups, Log, Place, Unsettled
 
 Start = Callable[[Run], None]
 Reply = Callable[[Answer], None]
 
 
-def target(log: Log, effect: Append) -> tuple[int, Mapping[str, str]]:
-    """An append's partition, and its headers with the lane."""
+def addressed(log: Log, effect: Append) -> Addressed:
+    """An append with its partition, and with the lane in its headers."""
     pipeline, lane = effect.unit.pipeline, effect.unit.lane
     partition = partition_of(pipeline, lane, log.partitions(effect.topic))
-    return partition, effect.headers if lane is None else {**effect.headers, LANE: str(lane)}
+    headers = effect.headers if lane is None else {**effect.headers, LANE: str(lane)}
+    return Addressed(effect.topic, partition, pipeline, effect.value, headers)
 
 
 def append_to(log: Log, effect: Append) -> int:
     """Appends, visible at once; returns the offset."""
-    partition, headers = target(log, effect)
-    return log.append(effect.topic, partition, effect.unit.pipeline, effect.value, headers)
+    to = addressed(log, effect)
+    return log.append(to.topic, to.partition, to.key, to.value, to.headers)
 
 
 class ProcessHost:
-    """States live and die with the process, decoded; every append is visible at once. The fast path."""
+    """States live and die with the process, decoded; appends are visible at once, states after them. The fast path.
+
+    For one process alone, and for a service whose states can be read again from its topics at every start.
+    """
 
     def __init__(self, core: Core[Any], log: Log, start: Start, answer: Reply) -> None:
         self._core = core
@@ -60,23 +64,29 @@ class ProcessHost:
 
 
 class _Direct:
-    """A unit of work that takes effect as it goes: a process that dies takes log and states with it."""
+    """A unit of work without a store: a process that dies takes its states with it."""
 
     def __init__(self, log: Log, held: dict[Unit, Held[Any]]) -> None:
         self._log = log
         self._held = held
+        self._appends: list[Addressed] = []
+        self._saved: list[tuple[Unit, Held[Any]]] = []
 
     def __enter__(self) -> _Direct:
+        self._appends.clear()
+        self._saved.clear()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        return None
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None:
+            self._log.append_all(self._appends)
+            self._held.update(self._saved)
 
     def append(self, effect: Append) -> None:
-        append_to(self._log, effect)
+        self._appends.append(addressed(self._log, effect))
 
     def save(self, unit: Unit, held: Held[Any]) -> None:
-        self._held[unit] = held
+        self._saved.append((unit, held))
 
     def cover(self, positions: Mapping[Place, int]) -> None:
         """Nothing outlives the process."""
@@ -164,8 +174,8 @@ class LogHost:
         if not self._atomic:
             append_to(self._log, effect)
             return
-        partition, headers = target(self._log, effect)
-        self._producer.append(effect.topic, partition, effect.unit.pipeline, effect.value, headers)
+        to = addressed(self._log, effect)
+        self._producer.append(to.topic, to.partition, to.key, to.value, to.headers)
 
     def _save(self, unit: Unit, held: Held[Any]) -> None:
         partition = partition_of(unit.pipeline, unit.lane, self._log.partitions(self._snapshots))

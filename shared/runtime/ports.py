@@ -56,6 +56,17 @@ class Membership:
     """Owned partitions, the same numbers in each of the group's topics (range assignment, equal counts)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message on its way to the log."""
+
+    topic: str
+    partition: int
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+
+
 class Producer(Protocol):
     """Writes messages that become visible together, with the group's offsets, or not at all.
 
@@ -84,6 +95,12 @@ class Log(Protocol):
 
     def append(self, topic: str, partition: int, key: str, value: bytes, headers: Mapping[str, str]) -> int:
         """Writes one message, visible at once, and returns its offset when it is safe."""
+
+    def append_all(self, messages: Sequence[Addressed]) -> None:
+        """Writes many, each visible at once, in order within a partition; returns when all are safe.
+
+        Not together: after an error some may be there and others not.
+        """
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> Sequence[Message]:
         """Up to ``limit`` committed messages at or after ``offset``; none at the end.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.memory import MemoryBlobs
-from shared.runtime.advance import COVERED, TICKED, Held, advance
+from shared.runtime.advance import COVERED, TICKED, WRITER, Held, advance
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 from shared.runtime.partitions import partition_of
@@ -164,8 +164,8 @@ def test_an_append_says_which_inputs_its_writer_knew() -> None:
     host = Notebook()
     said = advance(Counter(Append("out", UNIT, b"")), [(UNIT, message(4)), (UNIT, message(7, "other"))], READ, host, {})
     assert [effect.headers for effect in said.effects if isinstance(effect, Append)] == [
-        {COVERED: "in/0=5"},
-        {COVERED: "in/0=5 other/0=8"},
+        {WRITER: Counter.name, COVERED: "in/0=5"},
+        {WRITER: Counter.name, COVERED: "in/0=5 other/0=8"},
     ]
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.adapters.memory.transactions import Incarnation
 from shared.runtime.core import Message
-from shared.runtime.ports import Indefinite, Membership, Place
+from shared.runtime.ports import Addressed, Indefinite, Membership, Place
 
 if TYPE_CHECKING:
     from services.embedded.simulation.process import Process
@@ -141,6 +141,10 @@ class FaultyLog:
     def append(self, topic: str, partition: int, key: str, value: bytes, headers: Mapping[str, str]) -> int:
         request = partial(self._log.append, topic, partition, key, value, headers)
         return self._wire.call(f"append {topic}/{partition} {key}", WRITING, request)
+
+    def append_all(self, messages: Sequence[Addressed]) -> None:
+        for each in messages:
+            self.append(each.topic, each.partition, each.key, each.value, each.headers)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
         if not self._log.read(topic, partition, offset, 1):

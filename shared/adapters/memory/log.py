@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from shared.adapters.memory.partition import Partition, TopicSettings
 from shared.adapters.memory.transactions import Coordinator, MemoryProducer
 from shared.runtime.core import Message
-from shared.runtime.ports import LogError, MessageTooLarge
+from shared.runtime.ports import Addressed, LogError, MessageTooLarge
 
 
 class UnknownTopic(LogError):
@@ -67,6 +67,10 @@ class MemoryLog:
         place, message = self.stamped(topic, partition, key, value, headers)
         place.append(message)
         return message.offset
+
+    def append_all(self, messages: Sequence[Addressed]) -> None:
+        for each in messages:
+            self.append(each.topic, each.partition, each.key, each.value, each.headers)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
         place = self.at(topic, partition)

@@ -1,0 +1,159 @@
+"""A recorded run, decided again: each core is handed what it read, in the order in which it read it, and has to say
+what it said.
+
+The order comes from the record itself: every append names the offsets that its writer covered (`shared.runtime.
+advance`).  Within a stretch that led to no append any order gives the same state, and messages go in by append time.
+Results of jobs are inputs here: that a training can be repeated is `reproduce`'s claim, not this one's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.events.data import message_id
+from shared.events.training import JobClaimed
+from shared.runtime.advance import COVERED, TICKED, WRITER, Held
+from shared.runtime.core import Append, Core, Input, Message, Read, Tick, Unit
+from shared.runtime.partitions import LANE
+from shared.runtime.ports import Log
+from shared.runtime.worker import unit_of
+
+Offsets = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that was said and is not said again, or the other way round."""
+
+    core: str
+    unit: Unit
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rederived:
+    """``compared``: how many appends of each core were said again alike."""
+
+    compared: Mapping[str, int]
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One input that led to appends, as recorded: what was covered after it, and what was said."""
+
+    covered: Offsets
+    ticked: str
+    cause: str
+    said: list[Message] = field(default_factory=list)
+
+
+def rederive(
+    log: Log, cores: Sequence[Core[Any]], topics: Iterable[str], lane_topics: frozenset[str], read: Read
+) -> Rederived:
+    """Compares everything that these cores said in the log with what they say now."""
+    record = {topic: list(_messages(log, topic)) for topic in topics}
+    compared: dict[str, int] = {}
+    differences: list[Difference] = []
+    for core in cores:
+        compared[core.name] = 0
+        for unit, turns in _turns(core, record).items():
+            inputs = _inputs(core, unit, record, lane_topics)
+            alike, different = _again(core, unit, turns, inputs, read)
+            compared[core.name] += alike
+            differences += different
+    return Rederived(compared, tuple(differences))
+
+
+def _messages(log: Log, topic: str) -> Iterator[Message]:
+    for partition in range(log.partitions(topic)):
+        offset = log.start_offset(topic, partition)
+        while found := log.read(topic, partition, offset, 1000):
+            yield from found
+            offset = found[-1].offset + 1
+
+
+def _turns(core: Core[Any], record: Mapping[str, list[Message]]) -> dict[Unit, list[_Turn]]:
+    """Per unit, in the order of what was covered. What a crash made a core say twice is one turn."""
+    found: dict[Unit, dict[str, _Turn]] = defaultdict(dict)
+    said: set[tuple[str, str]] = set()
+    written = (m for messages in record.values() for m in messages if m.headers.get(WRITER) == core.name)
+    for message in sorted(written, key=lambda m: sum(_offsets(m).values())):
+        name = (message.topic, message.headers.get("ce_id", ""))
+        if name in said:
+            continue
+        said.add(name)
+        unit = Unit(message.key, int(message.headers.get(LANE, 0)) if core.per_lane else None)
+        ticked = message.headers.get(TICKED, "")
+        cause = message.headers.get("ce_causationid", "")
+        turn = found[unit].setdefault(f"{message.headers[COVERED]} {ticked}", _Turn(_offsets(message), ticked, cause))
+        turn.said.append(message)
+    return {unit: list(turns.values()) for unit, turns in found.items()}
+
+
+def _offsets(message: Message) -> Offsets:
+    pairs = (pair.rpartition("=") for pair in message.headers[COVERED].split())
+    return {place: int(offset) for place, _, offset in pairs}
+
+
+def _inputs(
+    core: Core[Any], unit: Unit, record: Mapping[str, list[Message]], lane_topics: frozenset[str]
+) -> list[Message]:
+    """What the unit could read, by append time."""
+    for_all = {topic for topic in core.reads if core.per_lane and topic not in lane_topics}
+    mine = (
+        message
+        for topic in core.reads
+        for message in record[topic]
+        if (message.key == unit.pipeline if topic in for_all else unit_of(core, message) == unit)
+    )
+    return sorted(mine, key=lambda message: message.timestamp)
+
+
+def _again(
+    core: Core[Any], unit: Unit, turns: Sequence[_Turn], inputs: list[Message], read: Read
+) -> tuple[int, list[Difference]]:
+    held: Held[Any] = Held(core.initial(unit))
+    alike, differences = 0, list[Difference]()
+    recorded = {_name(message.topic, message.headers, message.value) for turn in turns for message in turn.said}
+    for turn in turns:
+        said: list[Append] = []
+        for item in _up_to(turn, held, inputs):
+            step = core.handle(held.state, item, read)
+            held = held.after(item, step)
+            said += (effect for effect in step.effects if isinstance(effect, Append))
+        now = {_name(append.topic, append.headers, append.value): append for append in said}
+        missing = [m for m in turn.said if _name(m.topic, m.headers, m.value) not in now]
+        alike += len(turn.said) - len(missing)
+        differences += (Difference(core.name, unit, f"is not said again: {_words(m)}") for m in missing)
+        # What was said before under the same id is one fact; saying it again is allowed to every core.
+        extra = [append for name, append in now.items() if name not in recorded]
+        differences += (Difference(core.name, unit, f"was not said before: {_kind(append)}") for append in extra)
+    return alike, differences
+
+
+def _up_to(turn: _Turn, held: Held[Any], inputs: list[Message]) -> list[Input]:
+    """What was read since the last turn, the cause at the end."""
+    read = [m for m in inputs if not held.covers(m) and m.offset < turn.covered.get(f"{m.topic}/{m.partition}", 0)]
+    read.sort(key=lambda message: message_id(message) == turn.cause and not turn.ticked)
+    name, _, now = turn.ticked.rpartition("@")
+    return [*read, *([Tick(name, int(now))] if turn.ticked else [])]
+
+
+def _words(message: Message) -> str:
+    return f"{message.headers.get('ce_type', '')} at {message.topic}/{message.partition}/{message.offset}"
+
+
+def _kind(append: Append) -> str:
+    return f"{append.headers.get('ce_type', 'a message')} to {append.topic}"
+
+
+def _name(topic: str, headers: Mapping[str, str], value: bytes) -> tuple[str, str, bytes]:
+    """What has to be the same: topic, id and content. A claim names a process, and processes are not decided."""
+    if headers.get("ce_type") == JobClaimed.type:
+        claim = JobClaimed.model_validate_json(value)
+        return topic, f"{claim.job} {claim.attempt}", b""
+    return topic, headers.get("ce_id", ""), value
