@@ -1,0 +1,93 @@
+"""Reading what is no core's own: nothing is skipped, what was acknowledged is not delivered again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from shared.adapters.memory import MemoryGroups, MemoryLog, TopicSettings
+from shared.operations.follower import Follower
+from shared.operations.subscription import Subscription
+from shared.runtime.core import Message
+from shared.runtime.ports import Indefinite
+
+
+class Reader:
+    """Takes what is delivered, unless it is told to fail."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+        self.fails = False
+
+    def __call__(self, messages: Sequence[Message]) -> None:
+        if self.fails:
+            raise Indefinite("no answer")
+        self.got += [message.value for message in messages]
+
+
+def offers(partitions: int = 2) -> MemoryLog:
+    log = MemoryLog(lambda: 0)
+    log.create("offers", TopicSettings(partitions))
+    for number in range(4):
+        log.append("offers", number % partitions, "p", str(number).encode(), {})
+    return log
+
+
+def drained(subscription: Subscription) -> None:
+    while subscription.turn():
+        pass
+
+
+def subscribed(log: MemoryLog, groups: MemoryGroups, member: str, reader: Reader) -> Subscription:
+    return Subscription(log, groups, "offers", group="g", member=member, deliver=reader)
+
+
+def test_everything_is_delivered_once() -> None:
+    log, reader = offers(), Reader()
+    drained(subscribed(log, MemoryGroups(log), "a", reader))
+    assert sorted(reader.got) == [b"0", b"1", b"2", b"3"]
+
+
+def test_a_delivery_that_fails_is_made_again() -> None:
+    log, reader = offers(1), Reader()
+    subscription = subscribed(log, MemoryGroups(log), "a", reader)
+    reader.fails = True
+    with pytest.raises(Indefinite):
+        subscription.turn()
+    reader.fails = False
+    drained(subscription)
+    assert reader.got == [b"0", b"1", b"2", b"3"]
+
+
+def test_the_next_member_goes_on_where_the_last_one_stopped() -> None:
+    log, first, second = offers(1), Reader(), Reader()
+    groups = MemoryGroups(log)
+    before = subscribed(log, groups, "a", first)
+    drained(before)
+    before.close()
+    log.append("offers", 0, "p", b"later", {})
+    drained(subscribed(log, groups, "b", second))
+    assert second.got == [b"later"]
+
+
+def test_two_members_share_the_partitions() -> None:
+    log, first, second = offers(2), Reader(), Reader()
+    groups = MemoryGroups(log)
+    one, two = subscribed(log, groups, "a", first), subscribed(log, groups, "b", second)
+    one.open()
+    two.open()
+    drained(one)
+    drained(two)
+    assert (sorted(first.got), sorted(second.got)) == ([b"0", b"2"], [b"1", b"3"])
+
+
+def test_a_follower_is_told_everything_from_the_start_and_then_what_is_new() -> None:
+    log, told = offers(), list[bytes]()
+    follower = Follower(log, "offers", lambda message: told.append(message.value))
+    follower.open()
+    assert sorted(told) == [b"0", b"1", b"2", b"3"]
+    log.append("offers", 1, "p", b"new", {})
+    assert follower.turn()
+    assert told[-1] == b"new"
+    assert not follower.turn()
