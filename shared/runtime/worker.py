@@ -110,6 +110,12 @@ class Worker:
             self.open()
         return any(self.take(place) for place in self._positions)
 
+    def sweep(self) -> bool:
+        """Takes once from every place, so that a busy one keeps no other waiting; False when none has anything."""
+        if not self._host.current():
+            self.open()
+        return sum([self.take(place) for place in self.places()]) > 0
+
     def tick(self, now: int) -> bool:
         """Fires the timer that is due for longest; False when none is due."""
         due = min(self._timers(), key=_due_first, default=None)
