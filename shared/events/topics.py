@@ -10,7 +10,10 @@ FOR_EVER = -1
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic's contract with the broker. ``retention`` is in milliseconds of append time."""
+    """A topic's contract with the broker. ``retention`` is in milliseconds of append time.
+
+    ``compaction_lag``: milliseconds for which a compacted topic keeps superseded messages too.
+    """
 
     name: str
     says: str
@@ -18,6 +21,7 @@ class Topic:
     retention: int
     compacted: bool = False
     max_message_bytes: int = 1 << 20
+    compaction_lag: int = 0
 
 
 RECORDS_OFFERED = Topic(
@@ -34,7 +38,15 @@ PROFILES = Topic("profiles", "counts of received rows, per epoch slice", False, 
 PERFORMANCE = Topic("performance", "counts of right and wrong, per version and step", False, 365 * DAY)
 LEDGER = Topic("ledger", "every fact and decision", False, FOR_EVER)
 COMMANDS = Topic("commands", "what people and automation ask for", False, 30 * DAY)
-SERVING = Topic("serving", "pipeline -> what validation and prediction use", False, FOR_EVER, compacted=True)
+SERVING = Topic(
+    "serving",
+    "pipeline -> what validation and prediction use",
+    False,
+    FOR_EVER,
+    compacted=True,
+    # As long as the rows that were judged by it: a record of a run is whole only with what was served when.
+    compaction_lag=30 * DAY,
+)
 
 TOPICS = (
     RECORDS_OFFERED,

@@ -1,13 +1,21 @@
-"""`Follower`: all of a compacted topic, from its start and for ever, for those who only want to know how things are."""
+"""All of a compacted topic, from its start and for ever, for those who only want to know how things are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Protocol
 
 from shared.runtime.core import Message
-from shared.runtime.ports import Log, Place
+from shared.runtime.ports import Log, LogError, Place
 
 BATCH = 256
+IDLE = 0.1
+PAUSE = 1.0
+"""Seconds until a log that failed is asked again."""
+
+_log = logging.getLogger(__name__)
 
 
 class Follower:
@@ -26,6 +34,9 @@ class Follower:
         while self.turn():
             pass
 
+    def places(self) -> tuple[Place, ...]:
+        return tuple(self._positions)
+
     def turn(self) -> bool:
         """Whether there was anything new."""
         return any(self._take(place) for place in tuple(self._positions))
@@ -37,3 +48,59 @@ class Follower:
         if messages:
             self._positions[place] = messages[-1].offset + 1
         return bool(messages)
+
+
+class Ahead(Log, Protocol):
+    """A log that fetches ahead where it is told that somebody reads on."""
+
+    def follow(self, places: Sequence[Place]) -> None: ...
+
+    def wait(self, seconds: float) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class FollowerThread:
+    """A `Door`: the follower on a thread of its own. It owns the log, which no other thread may read.
+
+    ``also`` is done in every turn. A log that fails is read on from where it was: what is told is how things are, and
+    being told twice changes nothing.
+    """
+
+    def __init__(self, follower: Follower, log: Ahead, also: Callable[[], object]) -> None:
+        self._follower = follower
+        self._log = log
+        self._also = also
+        self._stopping = Event()
+        self._caught_up = Event()
+        self._thread = Thread(target=self._run, name="follower", daemon=True)
+
+    def ready(self) -> bool:
+        """Whether everything that had been said when it started was told."""
+        return self._caught_up.is_set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except LogError as error:
+                _log.warning("the log did not answer, asks again: %s", error)
+                self._stopping.wait(PAUSE)
+        self._log.close()
+
+    def _turn(self) -> None:
+        if not self._caught_up.is_set():
+            self._follower.open()
+            self._log.follow(self._follower.places())
+            self._caught_up.set()
+        moved = self._follower.turn()
+        self._also()
+        if not moved:
+            self._log.wait(IDLE)

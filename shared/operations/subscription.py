@@ -40,6 +40,10 @@ class Subscription:
         self._membership = self._groups.join(self._group, self._member, (self._topic,))
         self._positions = {(self._topic, each): self._position(each) for each in self._membership.partitions}
 
+    def places(self) -> tuple[Place, ...]:
+        """What is read here at present."""
+        return tuple(self._positions)
+
     def turn(self) -> bool:
         """Delivers the next messages of one partition; False when there are none."""
         if self._membership is None or not self._groups.current(self._membership):

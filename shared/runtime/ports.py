@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.runtime.core import Message
 
@@ -56,8 +56,7 @@ class Membership:
     """Owned partitions, the same numbers in each of the group's topics (range assignment, equal counts)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addressed:
+class Addressed(NamedTuple):
     """A message on its way to the log."""
 
     topic: str
@@ -96,8 +95,8 @@ class Log(Protocol):
     def append(self, topic: str, partition: int, key: str, value: bytes, headers: Mapping[str, str]) -> int:
         """Writes one message, visible at once, and returns its offset when it is safe."""
 
-    def append_all(self, messages: Sequence[Addressed]) -> None:
-        """Writes many, each visible at once, in order within a partition; returns when all are safe.
+    def append_all(self, entries: Sequence[Addressed]) -> Sequence[int]:
+        """Writes many, each visible at once, in order within a partition; their offsets, when all are safe.
 
         Not together: after an error some may be there and others not.
         """

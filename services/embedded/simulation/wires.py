@@ -142,9 +142,8 @@ class FaultyLog:
         request = partial(self._log.append, topic, partition, key, value, headers)
         return self._wire.call(f"append {topic}/{partition} {key}", WRITING, request)
 
-    def append_all(self, messages: Sequence[Addressed]) -> None:
-        for each in messages:
-            self.append(each.topic, each.partition, each.key, each.value, each.headers)
+    def append_all(self, entries: Sequence[Addressed]) -> list[int]:
+        return [self.append(*entry) for entry in entries]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
         if not self._log.read(topic, partition, offset, 1):

@@ -68,9 +68,8 @@ class MemoryLog:
         place.append(message)
         return message.offset
 
-    def append_all(self, messages: Sequence[Addressed]) -> None:
-        for each in messages:
-            self.append(each.topic, each.partition, each.key, each.value, each.headers)
+    def append_all(self, entries: Sequence[Addressed]) -> list[int]:
+        return [self.append(*entry) for entry in entries]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Message]:
         place = self.at(topic, partition)

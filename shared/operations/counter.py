@@ -1,0 +1,93 @@
+"""`CounterPart`: a core that people and programs ask: requests from a desk first, then what the log brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from shared.operations.desk import Desk
+from shared.operations.loop import Attention, Followed
+from shared.operations.subscription import Subscription
+from shared.runtime.core import Answer, Append, Read, Request, Unit
+from shared.runtime.hosts import ProcessHost
+from shared.runtime.ports import LogError
+from shared.runtime.worker import Worker
+
+GLANCE = 0.02
+"""Seconds of waiting for requests between two looks at the log."""
+
+
+class CounterPart:
+    """``unknown_outcome`` answers a request whose appends may or may not have got through."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        log: Followed,
+        host: ProcessHost,
+        read: Read,
+        desk: Desk,
+        subscriptions: Sequence[Subscription],
+        *,
+        unknown_outcome: Callable[[Request], Answer],
+        close: Callable[[], None],
+    ) -> None:
+        self._worker = worker
+        self._attention = Attention(log)
+        self._host = host
+        self._read = read
+        self._desk = desk
+        self._subscriptions = tuple(subscriptions)
+        self._unknown_outcome = unknown_outcome
+        self._close = close
+
+    def open(self) -> None:
+        """Requests wait until everything that is served is known: nobody hears "no such pipeline" by mistake."""
+        self._worker.open()
+        while self._worker.step():
+            pass
+        for subscription in self._subscriptions:
+            subscription.open()
+
+    def turn(self) -> bool:
+        asked = self._desk.take()
+        if asked:
+            self._answer(asked)
+        moved = self._worker.sweep()
+        moved = sum([each.turn() for each in self._subscriptions], moved) > 0
+        self._attention.turn_to(
+            *self._worker.places(), *(place for each in self._subscriptions for place in each.places())
+        )
+        return moved or bool(asked)
+
+    def wait(self, seconds: float) -> None:
+        self._desk.wait(min(seconds, GLANCE))
+
+    def close(self) -> None:
+        self._desk.close()
+        for subscription in self._subscriptions:
+            subscription.close()
+        self._close()
+
+    def _answer(self, asked: Sequence[tuple[Unit, Request]]) -> None:
+        taken = list(self._of_consequence(asked))
+        try:
+            self._worker.requests(taken)
+        except LogError:
+            for _, request in taken:
+                self._desk.answer(self._unknown_outcome(request))
+            raise
+
+    def _of_consequence(self, asked: Sequence[tuple[Unit, Request]]) -> Iterator[tuple[Unit, Request]]:
+        """Answers at once what concerns no pipeline that is known: kept as states, such names would fill the memory."""
+        core = self._worker.core
+        for unit, request in asked:
+            if self._host.held(unit) is not None:
+                yield unit, request
+                continue
+            effects = core.handle(core.initial(unit), request, self._read).effects
+            if any(isinstance(effect, Append) for effect in effects):
+                yield unit, request
+                continue
+            for effect in effects:
+                if isinstance(effect, Answer):
+                    self._desk.answer(effect)
