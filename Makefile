@@ -30,6 +30,7 @@ check: $(DEVELOPMENT) ## style, types, import contracts, sizes, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.events.schemas --check
+	$(BIN)/python -m services.asyncapi --check
 	$(BIN)/python -m pytest tests/architecture
 
 simulate: $(DEVELOPMENT) ## crash simulation, SEEDS=200 schedules of it
@@ -39,8 +40,9 @@ bench-quality: $(DEVELOPMENT) ## the published protocol, and the false-alarm pro
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.quality.promise
 
-schemas: $(DEVELOPMENT) ## write the stored event schemas anew
+schemas: $(DEVELOPMENT) ## write the stored event schemas and the documents made from code anew
 	$(BIN)/python -m shared.events.schemas
+	$(BIN)/python -m services.asyncapi
 
 clean: ## forget the installation and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,17 +1,40 @@
-"""What drift detection's states mean as numbers: how close each test is to an alarm, and what is open."""
+"""What drift detection reads and remembers, as numbers: how close each test is to an alarm, what is broken, and how
+good the version in service is. All lanes of a pipeline come together here."""
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from math import exp, log
 
 from services.drift_detection.state import DriftState
 from shared.domain.pipeline_file import decode_pipeline
+from shared.domain.quality import Quality, metrics
+from shared.events.prediction import PerformanceCounted
+from shared.events.topics import PERFORMANCE
 from shared.operations.metrics import Metrics
 from shared.operations.observing import Flow
-from shared.runtime.core import Read, Unit
+from shared.runtime.core import Message, Read, Unit
 
 LARGEST = 20.0
 """ln of the largest ratio that is told: evidence grows without bound, dashboards don't."""
+WINDOW = 1000
+"""Labelled rows, at least, that quality is told of: fewer are noise, and over many more a fall shows too late."""
+
+
+@dataclass(slots=True)
+class _Recent:
+    """Counts of the newest labelled rows that ``version`` predicted, slice by slice."""
+
+    version: str | None
+    slices: deque[Quality] = field(default_factory=deque)
+
+    def add(self, counts: Quality) -> Quality:
+        """All of them, with the new ones."""
+        self.slices.append(counts)
+        while sum(each.n for each in self.slices) - self.slices[0].n >= WINDOW:
+            self.slices.popleft()
+        return sum(self.slices, Quality())
 
 
 class DriftTelemetry(Flow):
@@ -19,16 +42,32 @@ class DriftTelemetry(Flow):
 
     def __init__(self, metrics: Metrics, read: Read) -> None:
         super().__init__(metrics)
-        self._read = read
+        self._open = read
+        self._recent: dict[str, _Recent] = {}
 
-    def moved(self, unit: Unit, state: object) -> None:
-        if not isinstance(state, DriftState) or not state.file:
+    def read(self, message: Message) -> None:
+        if message.topic != PERFORMANCE.name:
             return
-        pipeline = self.metrics.pipeline(unit.pipeline)
-        self.metrics.data_faults_open.labels(pipeline).set(len(state.faults))
-        self.metrics.episodes_open.labels(pipeline).set(sum(episode.detected for episode in state.episodes))
-        evidence = self.metrics.evidence_ratio
-        if state.input_evidence is not None:
-            evidence.labels(pipeline, "inputs").set(exp(min(LARGEST, state.input_evidence)))
-        limit = self._read(state.file, decode_pipeline).drift.performance.false_alarm_labels
-        evidence.labels(pipeline, "performance").set(exp(min(LARGEST, state.loss.evidence - log(limit))))
+        counted = PerformanceCounted.model_validate_json(message.value)
+        recent = self._recent.get(counted.pipeline)
+        if recent is None or recent.version != counted.serving:
+            recent = self._recent[counted.pipeline] = _Recent(counted.serving)
+        self._tell_quality(counted.pipeline, recent.add(counted.versions.get(counted.serving or "", Quality())))
+
+    def changed(self, unit: Unit, state: object) -> None:
+        if isinstance(state, DriftState) and state.file:
+            pipeline = self.metrics.pipeline(unit.pipeline)
+            self.metrics.data_faults_open.labels(pipeline).set(len(state.faults))
+            self._tell_evidence(pipeline, state)
+
+    def _tell_quality(self, pipeline: str, quality: Quality) -> None:
+        for measure, value in metrics(quality).items():
+            self.metrics.quality.labels(self.metrics.pipeline(pipeline), measure).set(value)
+
+    def _tell_evidence(self, pipeline: str, state: DriftState) -> None:
+        """The state has log10 of the inputs' ratio, but ln of the losses' evidence alone."""
+        limit = self._open(state.file, decode_pipeline).drift.performance.false_alarm_labels
+        inputs = 0.0 if state.input_evidence is None else exp(min(LARGEST, state.input_evidence * log(10)))
+        losses = exp(min(LARGEST, state.loss.evidence - log(limit)))
+        self.metrics.evidence_ratio.labels(pipeline, "inputs").set(inputs)
+        self.metrics.evidence_ratio.labels(pipeline, "performance").set(losses)

@@ -2,7 +2,8 @@
 what it said.
 
 The order comes from the record itself: every append names the offsets that its writer covered (`shared.runtime.
-advance`).  Within a stretch that led to no append any order gives the same state, and messages go in by append time.
+advance`).  Of the inputs before it that led to no append the record tells that they came, not in which order; they go
+in by append time, and where that doesn't fit, topic by topic.
 Results of jobs are inputs here: that a training can be repeated is `reproduce`'s claim, not this one's.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 from shared.events.data import message_id
@@ -22,6 +24,8 @@ from shared.runtime.ports import Log
 from shared.runtime.worker import unit_of
 
 Offsets = Mapping[str, int]
+Name = tuple[str, str, bytes]
+"""(topic, id, content): what has to be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,29 +122,52 @@ def _again(
 ) -> tuple[int, list[Difference]]:
     held: Held[Any] = Held(core.initial(unit))
     alike, differences = 0, list[Difference]()
-    recorded = {_name(message.topic, message.headers, message.value) for turn in turns for message in turn.said}
+    recorded = {_name_of(message) for turn in turns for message in turn.said}
     for turn in turns:
-        said: list[Append] = []
-        for item in _up_to(turn, held, inputs):
-            step = core.handle(held.state, item, read)
-            held = held.after(item, step)
-            said += (effect for effect in step.effects if isinstance(effect, Append))
-        now = {_name(append.topic, append.headers, append.value): append for append in said}
-        missing = [m for m in turn.said if _name(m.topic, m.headers, m.value) not in now]
+        held, said = _fitting(core, turn, held, inputs, read)
+        missing = [message for message in turn.said if _name_of(message) not in said]
         alike += len(turn.said) - len(missing)
         differences += (Difference(core.name, unit, f"is not said again: {_words(m)}") for m in missing)
         # What was said before under the same id is one fact; saying it again is allowed to every core.
-        extra = [append for name, append in now.items() if name not in recorded]
+        extra = [append for name, append in said.items() if name not in recorded]
         differences += (Difference(core.name, unit, f"was not said before: {_kind(append)}") for append in extra)
     return alike, differences
 
 
-def _up_to(turn: _Turn, held: Held[Any], inputs: list[Message]) -> list[Input]:
+def _fitting(
+    core: Core[Any], turn: _Turn, held: Held[Any], inputs: list[Message], read: Read
+) -> tuple[Held[Any], dict[Name, Append]]:
+    """The state after the turn and what was said, in the first order in which all of it is said; else in the first."""
+    wanted = {_name_of(message) for message in turn.said}
+    first: tuple[Held[Any], dict[Name, Append]] | None = None
+    for order in _orders(core, turn, held, inputs):
+        found = _folded(core, held, order, read)
+        if wanted == found[1].keys():
+            return found
+        first = first or found
+    return first or (held, {})
+
+
+def _folded(
+    core: Core[Any], held: Held[Any], order: Iterable[Input], read: Read
+) -> tuple[Held[Any], dict[Name, Append]]:
+    said: dict[Name, Append] = {}
+    for item in order:
+        step = core.handle(held.state, item, read)
+        held = held.after(item, step)
+        said |= {_name(e.topic, e.headers, e.value): e for e in step.effects if isinstance(e, Append)}
+    return held, said
+
+
+def _orders(core: Core[Any], turn: _Turn, held: Held[Any], inputs: list[Message]) -> Iterator[list[Input]]:
     """What was read since the last turn, the cause at the end."""
     read = [m for m in inputs if not held.covers(m) and m.offset < turn.covered.get(f"{m.topic}/{m.partition}", 0)]
-    read.sort(key=lambda message: message_id(message) == turn.cause and not turn.ticked)
     name, _, now = turn.ticked.rpartition("@")
-    return [*read, *([Tick(name, int(now))] if turn.ticked else [])]
+    last: list[Input] = [Tick(name, int(now))] if turn.ticked else [m for m in read if message_id(m) == turn.cause]
+    before = [message for message in read if message not in last]
+    yield [*before, *last]
+    for topics in permutations(core.reads):
+        yield [*sorted(before, key=lambda message, topics=topics: topics.index(message.topic)), *last]  # type: ignore[misc]
 
 
 def _words(message: Message) -> str:
@@ -151,8 +178,12 @@ def _kind(append: Append) -> str:
     return f"{append.headers.get('ce_type', 'a message')} to {append.topic}"
 
 
-def _name(topic: str, headers: Mapping[str, str], value: bytes) -> tuple[str, str, bytes]:
-    """What has to be the same: topic, id and content. A claim names a process, and processes are not decided."""
+def _name_of(message: Message) -> Name:
+    return _name(message.topic, message.headers, message.value)
+
+
+def _name(topic: str, headers: Mapping[str, str], value: bytes) -> Name:
+    """A claim names a process, and processes are not decided."""
     if headers.get("ce_type") == JobClaimed.type:
         claim = JobClaimed.model_validate_json(value)
         return topic, f"{claim.job} {claim.attempt}", b""

@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 
 from services.ingestion import messages
+from services.ingestion.commands import COMMAND, InvalidCommand, command_of
 from services.ingestion.delivery import Action, Delivery, of_message, of_request
 from services.ingestion.identity import batch_id
 from services.ingestion.raw import DeadRow, RawRows, UnreadableBody
@@ -18,10 +19,11 @@ from services.ingestion.typed import Target, labels_target, records_target, type
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.domain.rows import ID
+from shared.events.commands import ApplyPipeline
 from shared.events.data import message_id
 from shared.events.deployment import ServingChanged
-from shared.events.envelope import from_message
-from shared.events.topics import SERVING
+from shared.events.envelope import from_message, to_append
+from shared.events.topics import COMMANDS, SERVING
 from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Request, Step, Unit
 
 ACCEPTED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNSUPPORTED, UNPROCESSABLE = 202, 400, 404, 409, 415, 422
@@ -84,19 +86,36 @@ def _served(state: IngestionState, message: Message) -> IngestionState:
 
 
 def _answered(request: Request, state: IngestionState, read: Read) -> tuple[Effect, ...]:
-    if request.action not in messages.TOPICS:
-        outcome = _refusal(
-            NOT_FOUND, "unknown-action", f"ingestion knows no {request.action!r}, only records and labels"
-        )
+    if request.action == COMMAND:
+        outcome = _commanded(request, state)
+    elif request.action not in messages.TOPICS:
+        known = f"only {', '.join(messages.TOPICS)} and {COMMAND}"
+        outcome = _refusal(NOT_FOUND, "unknown-action", f"ingestion knows no {request.action!r}, {known}")
     else:
         action: Action = "labels" if request.action == "labels" else "records"
         outcome = _delivered(of_request(request, action), state, read)
     return (*outcome.appends, Answer(request.id, outcome.status, orjson.dumps(outcome.body)))
 
 
+def _commanded(request: Request, state: IngestionState) -> Outcome:
+    """A command is only passed on: its owner checks it against how things stand, and tells the ledger."""
+    try:
+        command = command_of(request, state.pipeline)
+    except InvalidCommand as error:
+        return _refusal(UNPROCESSABLE, "invalid-command", str(error))
+    if not state.file and not isinstance(command, ApplyPipeline):
+        return _no_pipeline()
+    body = {"command": command.command, "pipeline": state.pipeline, "type": command.type}
+    return Outcome(ACCEPTED, body, (to_append(COMMANDS.name, command),))
+
+
+def _no_pipeline() -> Outcome:
+    return _refusal(NOT_FOUND, "no-pipeline", "there is no pipeline of this name yet: apply its file first")
+
+
 def _delivered(delivery: Delivery, state: IngestionState, read: Read) -> Outcome:
     if not state.file:
-        return _refusal(NOT_FOUND, "no-pipeline", "there is no pipeline of this name yet: apply its file first")
+        return _no_pipeline()
     pipeline = read(state.file, decode_pipeline)
     if delivery.action == "labels" and pipeline.contract.label.arrives == "inline":
         message = "the contract's label arrives inline: send it in the record, or declare 'arrives: late'"
@@ -118,7 +137,7 @@ def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline,
     cause = message_id(delivery.source) if delivery.source else ""
     accepted = messages.rows_appends(
         rows, action=delivery.action, pipeline=pipeline.name, lanes=pipeline.lanes,
-        file=file, batch=batch, now=delivery.now, cause=cause,
+        file=file, batch=batch, now=delivery.now, cause=cause, trace=delivery.trace,
     )  # fmt: skip
     letters = messages.dead_appends(
         ((row, raw.original(row.row)) for row in dead), delivery,

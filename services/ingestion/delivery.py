@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.events.envelope import trace_of
 from shared.runtime.core import Message, Request
 
 Action = Literal["records", "labels"]
@@ -15,7 +16,8 @@ JSON = "application/json"
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """``key`` makes two attempts to deliver the same rows the same delivery: the sender's idempotency key, a
-    CloudEvent's source and id, or the place where the rows stood. ``source``: the message they stood in, if any."""
+    CloudEvent's source and id, or the place where the rows stood. ``source``: the message they stood in, if any.
+    ``trace``: the sender's trace context, or ""."""
 
     action: Action
     key: str
@@ -23,11 +25,12 @@ class Delivery:
     body: bytes
     now: int
     source: Message | None = None
+    trace: str = ""
 
 
 def of_request(request: Request, action: Action) -> Delivery:
     """A request's id is the key: the host takes it from `idempotency_key`, or makes a fresh one."""
-    return Delivery(action, request.id, request.content_type, request.body, request.now)
+    return Delivery(action, request.id, request.content_type, request.body, request.now, None, request.trace)
 
 
 def of_message(message: Message, action: Action) -> Delivery:
@@ -36,7 +39,7 @@ def of_message(message: Message, action: Action) -> Delivery:
     place = f"{message.topic}/{message.partition}/{message.offset}"
     key = idempotency_key(headers) or place
     content_type = headers.get("content-type", JSON)
-    return Delivery(action, key, content_type, message.value, message.timestamp, message)
+    return Delivery(action, key, content_type, message.value, message.timestamp, message, trace_of(headers))
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str:

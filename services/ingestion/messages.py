@@ -32,7 +32,16 @@ TYPES: dict[Action, str] = {"records": RECORDS_INGESTED_V1, "labels": LABELS_ING
 
 
 def rows_appends(
-    rows: pa.RecordBatch, *, action: Action, pipeline: str, lanes: int, file: str, batch: str, now: int, cause: str = ""
+    rows: pa.RecordBatch,
+    *,
+    action: Action,
+    pipeline: str,
+    lanes: int,
+    file: str,
+    batch: str,
+    now: int,
+    cause: str = "",
+    trace: str = "",
 ) -> Iterator[Append]:
     """Messages that carry typed rows, lane by lane, in the delivery's order within each.
 
@@ -43,7 +52,8 @@ def rows_appends(
     for lane, part in by_lane(rows, lanes):
         for place, piece in enumerate(_pieces(part, int(topic.max_message_bytes * FILL))):
             extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane}
-            headers = data_headers(TYPES[action], pipeline, (batch, lane, place), now, extra, cause=cause)
+            identity = (batch, lane, place)
+            headers = data_headers(TYPES[action], pipeline, identity, now, extra, cause=cause, trace=trace)
             yield Append(topic.name, Unit(pipeline, lane), encode_batch(piece), headers)
 
 
@@ -54,7 +64,9 @@ def dead_appends(
     cause = message_id(delivery.source) if delivery.source else ""
     for row, original in dead:
         extra = {FILE: file, "batch": batch, "row": row.row, "driftloop.action": delivery.action}
-        headers = data_headers(RECORD_REFUSED_V1, pipeline, (batch, row.row), delivery.now, extra, cause=cause)
+        headers = data_headers(
+            RECORD_REFUSED_V1, pipeline, (batch, row.row), delivery.now, extra, cause=cause, trace=delivery.trace
+        )
         headers["content-type"] = media_type
         headers |= error_headers(STAGE, "RowRefused", row.message, row.reason, delivery.source)
         yield Append(RECORDS_DEAD.name, Unit(pipeline, 0), original, headers)

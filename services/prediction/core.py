@@ -23,11 +23,15 @@ from shared.domain.rows import (
     predictions_schema,
     validated_schema,
 )
+from shared.events.data import PREDICTIONS_MADE_V1, data_headers, message_id
 from shared.events.deployment import ServingChanged
-from shared.events.envelope import to_append
+from shared.events.envelope import to_append, trace_of
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import LABELS, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED, SERVING
 from shared.runtime.core import Append, Effect, Input, Message, Read, Step, Unit
+
+KEPT = ("file", "batch", "rows", "lane", "first", "last")
+"""Headers that are as true of the predictions as of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,11 @@ def _predictions(
 ) -> Append:
     columns = [batch.column(ID), batch.column(POSITION), predicted, pa.array(score, pa.float64())]
     answer = pa.RecordBatch.from_arrays(columns, schema=predictions_schema(pipeline.contract))
-    headers = {**message.headers, "ce_type": "driftloop.predictions.made.v1", "version": state.version or ""}
+    extra = {name: message.headers[name] for name in KEPT if name in message.headers} | {"version": state.version or ""}
+    cause, trace = message_id(message), trace_of(message.headers)
+    headers = data_headers(
+        PREDICTIONS_MADE_V1, message.key, (cause,), message.timestamp, extra, cause=cause, trace=trace
+    )
     return Append(PREDICTIONS.name, _unit(message), encode_batch(answer), headers)
 
 

@@ -95,7 +95,8 @@ def _match(predictions: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table,
 
 
 def _without_second_labels(labels: pa.Table, joined: pa.Table | None, early: pa.Table | None) -> tuple[pa.Table, int]:
-    labels, conflicting = _first_of_each(labels)
+    """Labels of records that have none yet, and how many of the others differ from the first one, wherever that is."""
+    conflicting = 0
     for known in (joined, early):
         if known is None:
             continue
@@ -105,7 +106,8 @@ def _without_second_labels(labels: pa.Table, joined: pa.Table | None, early: pa.
             same = pc.equal(labels[LABEL].filter(second), known[LABEL].take(place.filter(second)))
             conflicting += pc.sum(pc.invert(same)).as_py() or 0
             labels = labels.filter(pc.invert(second))
-    return labels, conflicting
+    labels, differing = _first_of_each(labels)
+    return labels, conflicting + differing
 
 
 def _first_of_each(labels: pa.Table) -> tuple[pa.Table, int]:

@@ -1,11 +1,8 @@
-"""What prediction's messages mean as numbers: the quality of the version in service, and what became of labels."""
+"""What prediction's messages and states mean as numbers: what became of labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from services.prediction.core import PredictionState
-from shared.domain.quality import Quality, metrics
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import PERFORMANCE
 from shared.operations.metrics import Metrics
@@ -13,52 +10,25 @@ from shared.operations.observing import Flow
 from shared.runtime.core import Append, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """Counts so far, and the served version that ``quality`` is of."""
-
-    serving: str | None = None
-    quality: Quality = field(default_factory=Quality)
-    conflicting: int = 0
-    unlabelled: int = 0
-
-
 class PredictionTelemetry(Flow):
-    """Quality is counted from when the version came into service, or this process began."""
+    """A state counts lost labels from a lane's beginning; a process counts them from where it met the lane."""
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__(metrics)
-        self._lanes: dict[Unit, _Lane] = {}
+        self._lanes: dict[Unit, PredictionState] = {}
 
-    def said(self, append: Append) -> None:
-        super().said(append)
+    def wrote(self, append: Append) -> None:
         if append.topic == PERFORMANCE.name:
             counted = PerformanceCounted.model_validate_json(append.value)
-            unit = Unit(counted.pipeline, counted.lane)
-            self._lanes[unit] = self._after(self._lanes.get(unit, _Lane()), counted)
-            self._tell(counted)
+            self._count(counted.pipeline, "joined", counted.labels)
 
-    def moved(self, unit: Unit, state: object) -> None:
-        """A new process starts to count lost labels from where its lanes stand."""
-        if isinstance(state, PredictionState) and unit not in self._lanes:
-            self._lanes[unit] = _Lane(state.version, Quality(), state.conflicting, state.unlabelled)
+    def changed(self, unit: Unit, state: object) -> None:
+        if isinstance(state, PredictionState):
+            before = self._lanes.get(unit, state)
+            self._count(unit.pipeline, "conflicting", state.conflicting - before.conflicting)
+            self._count(unit.pipeline, "unlabelled", state.unlabelled - before.unlabelled)
+            self._lanes[unit] = state
 
-    def _after(self, lane: _Lane, counted: PerformanceCounted) -> _Lane:
-        pipeline = self.metrics.pipeline(counted.pipeline)
-        self.metrics.labels.labels(pipeline, "joined").inc(counted.labels)
-        self.metrics.labels.labels(pipeline, "conflicting").inc(max(0, counted.conflicting - lane.conflicting))
-        self.metrics.labels.labels(pipeline, "unlabelled").inc(max(0, counted.unlabelled - lane.unlabelled))
-        if lane.serving != counted.serving:
-            lane = replace(lane, serving=counted.serving, quality=Quality())
-        quality = lane.quality + counted.versions.get(counted.serving or "", Quality())
-        return replace(lane, quality=quality, conflicting=counted.conflicting, unlabelled=counted.unlabelled)
-
-    def _tell(self, counted: PerformanceCounted) -> None:
-        lanes = [
-            lane
-            for unit, lane in self._lanes.items()
-            if unit.pipeline == counted.pipeline and lane.serving == counted.serving
-        ]
-        pipeline = self.metrics.pipeline(counted.pipeline)
-        for measure, value in metrics(sum((lane.quality for lane in lanes), Quality())).items():
-            self.metrics.quality.labels(pipeline, measure).set(value)
+    def _count(self, pipeline: str, outcome: str, labels: int) -> None:
+        # Counts go back where the lane went to another process and came back here with an older state.
+        self.metrics.labels.labels(self.metrics.pipeline(pipeline), outcome).inc(max(0, labels))

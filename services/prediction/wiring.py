@@ -48,7 +48,7 @@ def _doors(settings: PredictionSettings, using: Clients, metrics: Metrics) -> tu
         ready=feed.ready,
         threads=settings.threads,
     )
-    return _OffersDoor(offers), feed, WebDoor(app, settings.host, settings.port)
+    return feed, _OffersDoor(offers), WebDoor(app, settings.host, settings.port)
 
 
 class _OffersDoor:

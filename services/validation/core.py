@@ -16,7 +16,7 @@ from shared.domain.baseline import decode_baseline
 from shared.domain.rows import decode_batch, encode_batch
 from shared.events.data import FILE, RECORD_REFUSED_V1, RECORDS_VALIDATED_V1, data_headers, error_headers, message_id
 from shared.events.deployment import ServingChanged
-from shared.events.envelope import from_message, to_append
+from shared.events.envelope import from_message, to_append, trace_of
 from shared.events.topics import PROFILES, RECORDS_DEAD, RECORDS_INGESTED, RECORDS_VALIDATED, SERVING
 from shared.events.validation import ProfileTaken
 from shared.runtime.core import Append, Effect, Input, Message, Read, Step, Unit
@@ -163,16 +163,16 @@ def _headers(kind: str, state: ValidationState, message: Message, rows: int, rec
         "last": state.received + received,
     }
     identity = (state.lane, state.received)
-    return data_headers(kind, state.pipeline, identity, message.timestamp, extra, cause=message_id(message))
+    cause, trace = message_id(message), trace_of(message.headers)
+    return data_headers(kind, state.pipeline, identity, message.timestamp, extra, cause=cause, trace=trace)
 
 
 def _poison_letter(state: ValidationState, message: Message, poison: Poison) -> Append:
     """The bytes as they came. They hold no countable rows, so positions do not move."""
     place = (message.topic, message.partition, message.offset)
     extra = {name: message.headers[name] for name in (FILE, "batch") if name in message.headers}
-    headers = data_headers(
-        RECORD_REFUSED_V1, state.pipeline, place, message.timestamp, extra, cause=message_id(message)
-    )
+    cause, trace = message_id(message), trace_of(message.headers)
+    headers = data_headers(RECORD_REFUSED_V1, state.pipeline, place, message.timestamp, extra, cause=cause, trace=trace)
     headers["content-type"] = message.headers.get("content-type", "application/octet-stream")
     headers |= error_headers(STAGE, "Undecodable", str(poison), poison.reason, message)
     return Append(RECORDS_DEAD.name, Unit(state.pipeline, state.lane), message.value, headers)

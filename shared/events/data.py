@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events.base import derive_id
-from shared.events.envelope import timestamp
+from shared.events.envelope import timestamp, trace_headers
 from shared.runtime.core import Message
 
 ARROW_BATCH = "application/vnd.apache.arrow.recordbatch"
 RECORDS_INGESTED_V1 = "driftloop.records.ingested.v1"
 RECORDS_VALIDATED_V1 = "driftloop.records.validated.v1"
+PREDICTIONS_MADE_V1 = "driftloop.predictions.made.v1"
 LABELS_INGESTED_V1 = "driftloop.labels.ingested.v1"
 RECORD_REFUSED_V1 = "driftloop.records.refused.v1"
 
@@ -23,11 +24,19 @@ REASON = "driftloop.reason"
 
 
 def data_headers(
-    kind: str, pipeline: str, identity: tuple[object, ...], now: int, extra: Mapping[str, object], *, cause: str = ""
+    kind: str,
+    pipeline: str,
+    identity: tuple[object, ...],
+    now: int,
+    extra: Mapping[str, object],
+    *,
+    cause: str = "",
+    trace: str = "",
 ) -> dict[str, str]:
     """Headers of one data message. ``identity``: what makes two messages of this kind the same; the id comes from it.
 
-    ``extra`` holds the message's own headers (``file``, ``rows``, …), turned into strings here.
+    ``extra`` holds the message's own headers (``file``, ``rows``, …), turned into strings here. ``trace``: the cause's
+    trace context (`shared.events.envelope.trace_of`).
     """
     headers = {
         "ce_specversion": "1.0",
@@ -40,6 +49,7 @@ def data_headers(
     }
     if cause:
         headers["ce_causationid"] = cause
+    headers |= trace_headers(trace)
     headers.update((name, str(value)) for name, value in extra.items())
     return headers
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import orjson
 
 from shared.events.data import FILE, RECORD_REFUSED_V1, data_headers, error_headers, message_id
+from shared.events.envelope import trace_of
 from shared.events.topics import RECORDS_DEAD
 from shared.runtime.core import Answer, Append, Effect, Message, Request, Unit
 
@@ -33,8 +34,8 @@ def set_aside(stage: str) -> Callable[[Unit, Message | Request, Exception], Effe
 def _letter(stage: str, unit: Unit, message: Message, error: str, told: str) -> Append:
     place = (stage, message.topic, message.partition, message.offset)
     extra = {FILE: message.headers[FILE]} if FILE in message.headers else {}
-    cause = message_id(message)
-    headers = data_headers(RECORD_REFUSED_V1, unit.pipeline, place, message.timestamp, extra, cause=cause)
+    cause, trace = message_id(message), trace_of(message.headers)
+    headers = data_headers(RECORD_REFUSED_V1, unit.pipeline, place, message.timestamp, extra, cause=cause, trace=trace)
     headers["content-type"] = message.headers.get("content-type", "application/octet-stream")
     headers |= error_headers(stage, error, told, FAILED, message)
     return Append(RECORDS_DEAD.name, Unit(unit.pipeline, unit.lane or 0), message.value, headers)

@@ -15,12 +15,13 @@ from shared.adapters.kafka.member import Patience
 from shared.adapters.redis.client import Cache
 from shared.events.letters import set_aside
 from shared.events.topics import TOPICS
+from shared.operations.lag import Lag
 from shared.operations.loop import WorkerPart
+from shared.operations.observing import Flow
 from shared.operations.settings import BlobSettings, KafkaSettings, RedisSettings
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Core, Run
 from shared.runtime.hosts import LogHost
-from shared.runtime.observer import Observer
 from shared.runtime.worker import Worker, WorkerHost
 
 LANE_TOPICS = frozenset(topic.name for topic in TOPICS if topic.per_lane)
@@ -89,7 +90,7 @@ def worker_part(
     core: Core[Any],
     using: Clients,
     host: WorkerHost,
-    observer: Observer,
+    observer: Flow,
     extra: Sequence[Callable[[], bool]] = (),
 ) -> WorkerPart:
     worker = Worker(
@@ -101,7 +102,8 @@ def worker_part(
         observer=observer,
         set_aside=set_aside(core.name),
     )
-    return WorkerPart(worker, using.log, close=using.close, extra=extra)
+    lag = Lag(worker.positions, using.log, observer.metrics)
+    return WorkerPart(worker, using.log, close=using.close, extra=(*extra, lag.turn))
 
 
 def _runs_nothing(run: Run) -> None:

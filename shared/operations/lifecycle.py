@@ -22,6 +22,7 @@ import sys
 import threading
 from collections.abc import Callable
 from time import monotonic, sleep
+from typing import NoReturn
 
 from shared.operations.health import Health
 
@@ -35,15 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """``stopping`` is what the loop looks at; ``remaining`` counts down from the word to stop.
+    """``stopping`` is what the loop looks at; ``remaining`` counts down from the word to stop."""
 
-    ``end`` ends the process at once, when it is told to stop a second time.
-    """
-
-    def __init__(self, grace: float, end: Callable[[int], None] = os._exit) -> None:
+    def __init__(self, grace: float) -> None:
         self.stopping = threading.Event()
         self._grace = grace
-        self._exit = end
         self._first: list[Callable[[], None]] = []
         self._begun = threading.Lock()
         self._deadline: float | None = None
@@ -86,7 +83,7 @@ class Lifecycle:
 
     def _on_signal(self, number: int) -> None:
         if self._begun.locked():
-            self._exit(128 + number)
+            os._exit(128 + number)
         _log.info("signal %d: stopping within %g s; a second one ends the process at once", number, self._grace)
         self.stop()
 
@@ -99,7 +96,7 @@ class Lifecycle:
         self.stopping.set()
 
 
-def watch(lifecycle: Lifecycle, health: Health, end: Callable[[int], None] = os._exit) -> None:
+def watch(lifecycle: Lifecycle, health: Health) -> None:
     """Starts the watchdog: a process that hangs in a call nobody can give up is worse than a new one.
 
     It is never released, because the interpreter's own end can hang too, on a library's threads.
@@ -110,19 +107,18 @@ def watch(lifecycle: Lifecycle, health: Health, end: Callable[[int], None] = os.
             alive, reason = health.live()
             # Who is stopping turns no more; the deadline watches over that.
             if not alive and not lifecycle.stopping.is_set():
-                fail(reason, SOFTWARE, end)
-                return
+                fail(reason, SOFTWARE)
             sleep(LOOK)
-        fail("the time to stop in is over", TEMPORARY, end)
+        fail("the time to stop in is over", TEMPORARY)
 
     threading.Thread(target=look, name="watchdog", daemon=True).start()
 
 
-def fail(reason: str, code: int = SOFTWARE, end: Callable[[int], None] = os._exit) -> None:
+def fail(reason: str, code: int) -> NoReturn:
     """Ends the process where it stands and leaves the stacks of all threads behind: lines of code, no values."""
     _log.critical("%s; the stacks of all threads follow, then the process ends with %d", reason, code)
     faulthandler.dump_traceback(sys.__stderr__ or sys.stderr)
-    end(code)
+    os._exit(code)
 
 
 def _pass(_number: int, _frame: object) -> None:

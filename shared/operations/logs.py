@@ -1,9 +1,9 @@
 """Log lines: one JSON object each, on standard error. No line holds a value of a record, and none a secret.
 
 An error may quote what it choked on.  So of an error only the class and the lines of code are told, and its words only
-where the class is one of `TELLING`, whose words name cause, place and cure and no values; of the system's errors their
-code and the file are told.  The same goes for errors that stand among the arguments of a line.  Libraries write errors into their
-lines too: where one of them tells of an error, its own template is all that is kept.
+where the class is one of `TELLING`, whose words name cause, place and cure and no values; of an error of the system its
+code and the file are told.  The same goes for errors that stand among the arguments of a line.  Libraries write errors
+into their lines too: where one of them tells of an error, its own template is all that is kept.
 """
 
 from __future__ import annotations

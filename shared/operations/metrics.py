@@ -11,11 +11,29 @@ from shared.runtime.ports import LogError
 
 PIPELINES = 200
 """Pipelines with series of their own; later ones share `OTHERS`."""
+RULES = 200
+"""Rules with series of their own."""
 OTHERS = "other"
 AGES = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 REQUESTS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 WORK = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 PROMOTIONS = (1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+
+
+class Bound:
+    """Label values as they are, until there are ``limit`` of them; later ones are `OTHERS`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+        self._lock = Lock()
+
+    def __call__(self, value: str) -> str:
+        with self._lock:
+            if value not in self._known and len(self._known) >= self._limit:
+                return OTHERS
+            self._known.add(value)
+            return value
 
 
 class Metrics:
@@ -24,8 +42,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._known: set[str] = set()
-        self._lock = Lock()
+        self.pipeline = Bound(PIPELINES)
+        """The label for a pipeline."""
+        self.rule = Bound(RULES)
+        """The label for a rule of a contract: check and column."""
         self._flow()
         self._data()
         self._model()
@@ -34,14 +54,6 @@ class Metrics:
     def text(self) -> bytes:
         """All of them, in the format that Prometheus scrapes."""
         return generate_latest(self.registry)
-
-    def pipeline(self, name: str) -> str:
-        """The label for a pipeline."""
-        with self._lock:
-            if name not in self._known and len(self._known) >= PIPELINES:
-                return OTHERS
-            self._known.add(name)
-            return name
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """One HTTP request. ``route`` is the template, never the path."""
@@ -77,7 +89,7 @@ class Metrics:
 
     def _model(self) -> None:
         self.quality = self._gauge(
-            "model_quality", "Of the version in service, over its labelled rows so far.", "pipeline", "measure"
+            "model_quality", "Of the version in service, over its newest labelled rows.", "pipeline", "measure"
         )
         self.served = Info("driftloop_model_served", "The version in service.", ["pipeline"], registry=self.registry)
         self.labels = self._counter("labels", "Labels by what became of them.", "pipeline", "outcome")
@@ -88,7 +100,9 @@ class Metrics:
         )
         self.job_seconds = self._histogram("job_seconds", "Duration of a job's work.", WORK, "kind")
         self.jobs_failed = self._counter("jobs_failed", "Attempts at a job without a result.", "pipeline")
-        self.jobs_running = self._gauge("jobs_running", "Jobs in child processes of this process, or waiting for one.")
+        self.jobs_running = self._gauge(
+            "jobs_running", "Jobs that are claimed and not over, of the pipelines held here."
+        )
 
     def _process(self) -> None:
         self.http_request_seconds = self._histogram(

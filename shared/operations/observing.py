@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import time
 
 from shared.events.data import REASON
 from shared.events.letters import FAILED
-from shared.events.topics import RECORDS_DEAD
+from shared.events.topics import COMMANDS, LEDGER, RECORDS_DEAD
+from shared.operations.logs import about
 from shared.operations.metrics import Metrics
 from shared.runtime.core import Append, Message, Unit
 
+CONTROL = (LEDGER.name, COMMANDS.name)
+"""What is said there is worth a line each."""
+
+_log = logging.getLogger(__name__)
+
 
 class Flow:
-    """An `Observer`. ``clock`` is in seconds since the epoch, as append times are in milliseconds."""
+    """An `Observer`. A service's own numbers go into `read`, `wrote` and `changed`.
+
+    Nothing raises out of here: the unit of work that is told of is done, and an error would make the worker do it
+    again. ``clock`` is in seconds since the epoch, as append times are in milliseconds.
+    """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time) -> None:
         self.metrics = metrics
         self._clock = clock
+        self._failed: set[type[Exception]] = set()
 
     def seen(self, message: Message) -> None:
-        self.metrics.messages_read.labels(message.topic).inc()
-        age = self._clock() - message.timestamp / 1000
-        self.metrics.event_age_seconds.labels(message.topic).observe(max(0.0, age))
+        with self._harmless():
+            self.metrics.messages_read.labels(message.topic).inc()
+            age = self._clock() - message.timestamp / 1000
+            self.metrics.event_age_seconds.labels(message.topic).observe(max(0.0, age))
+            self.read(message)
 
     def said(self, append: Append) -> None:
-        self.metrics.messages_written.labels(append.topic).inc()
-        if append.topic == RECORDS_DEAD.name:
-            self._dead(append)
+        with self._harmless():
+            self.metrics.messages_written.labels(append.topic).inc()
+            if append.topic == RECORDS_DEAD.name:
+                self._dead(append)
+            elif append.topic in CONTROL:
+                _log.info("said %s", append.headers["ce_type"], extra=about(append))
+            self.wrote(append)
 
     def moved(self, unit: Unit, state: object) -> None:
-        """States say nothing to a service that doesn't add what they mean."""
+        with self._harmless():
+            self.changed(unit, state)
+
+    def read(self, message: Message) -> None:
+        """What a message that was read means."""
+
+    def wrote(self, append: Append) -> None:
+        """What a message that was written means."""
+
+    def changed(self, unit: Unit, state: object) -> None:
+        """What a state means."""
 
     def _dead(self, letter: Append) -> None:
         reason = letter.headers.get(REASON, "")
         self.metrics.dead_letters.labels(self.metrics.pipeline(letter.unit.pipeline), reason).inc()
         if reason == FAILED:
-            self.metrics.set_aside.labels(letter.headers.get("__connect.errors.topic", "")).inc()
+            self.metrics.set_aside.labels(letter.headers["__connect.errors.topic"]).inc()
+            _log.error("set aside: %s", letter.headers["__connect.errors.exception.message"], extra=about(letter))
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - told, once per class: it may happen with every message
+            if type(error) not in self._failed:
+                self._failed.add(type(error))
+                _log.exception("a number could not be told; others of its kind are passed over in silence")

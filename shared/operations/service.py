@@ -81,8 +81,8 @@ def _answering(
 ) -> int:
     """/livez, /readyz and /metrics are there before anything else is built, and until everything else is closed."""
     metrics = Metrics()
-    with closing(OperationsServer(settings.host, settings.port, health, metrics)):
-        _log.info("starting")
+    with closing(OperationsServer(settings.host, settings.port, health, metrics)) as server:
+        _log.info("starting; /livez, /readyz and /metrics are on port %d", server.port, extra={"port": server.port})
         with closing(build(metrics)) as service:
             return _open(service, lifecycle, health, metrics)
 

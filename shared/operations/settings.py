@@ -39,11 +39,11 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Raises `SettingsError` with a sentence per variable."""
+        """Raises `SettingsError` with a line per variable."""
         try:
             return cls()
         except ValidationError as error:
-            raise SettingsError("; ".join(_told(cls, each) for each in error.errors(include_input=False))) from None
+            raise SettingsError("\n".join(_told(cls, each) for each in error.errors(include_input=False))) from None
         except UnreadableValue as error:
             raise SettingsError(f"{_prefix(cls)}…: {error}: it has to be JSON") from None
 

@@ -6,7 +6,7 @@ import socket
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from shared.operations.lifecycle import fail
+from shared.operations.lifecycle import SOFTWARE, fail
 from shared.operations.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class WebDoor:
             self._server.run(sockets=[self._socket])
         finally:
             if not self._server.should_exit:
-                fail("the HTTP server ended by itself")
+                fail("the HTTP server ended by itself", SOFTWARE)
 
 
 def _server(application: Any) -> uvicorn.Server:

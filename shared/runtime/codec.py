@@ -36,7 +36,7 @@ def decode(kind: type[State], data: bytes) -> State:
     try:
         return cast(State, _adapter(cast(Any, kind)).validate_json(b"[" + data[len(_HEAD) : -1] + b"]")[0])
     except ValidationError as error:
-        raise CodecError(f"stored state does not fit {_name(kind)}: {error}. Was the type changed?") from error
+        raise CodecError(f"stored state does not fit {_name(kind)}: {_misfits(error)}. Was the type changed?") from error
 
 
 @cache
@@ -51,6 +51,12 @@ def _why_unreadable(data: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         return f"stored state is no codec envelope; it starts with {data[:24]!r}. Is it damaged, or another file?"
     return f"stored state has codec version {version!r}; this build reads {VERSION}. Run the build that wrote it."
+
+
+def _misfits(error: ValidationError) -> str:
+    """Where and what, without the value: states hold what records held."""
+    found = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
 
 
 def _name(kind: Any) -> str:

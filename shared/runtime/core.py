@@ -49,13 +49,15 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question or a delivery from outside that waits for an `Answer` (HTTP, CLI)."""
+    """A question or a delivery from outside that waits for an `Answer` (HTTP, CLI). ``trace``: its W3C trace context,
+    or ""."""
 
     id: str
     action: str
     body: bytes
     now: int
     content_type: str = "application/json"
+    trace: str = ""
 
 
 Input = Message | Tick | Request

@@ -17,7 +17,7 @@ answer).  Otherwise one pipeline's defect would stop all that share its partitio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.runtime.advance import Advanced, Held, Host, advance
@@ -92,6 +92,10 @@ class Worker:
     def places(self) -> tuple[Place, ...]:
         """What this worker reads, in the order in which it should be drained."""
         return tuple(self._positions)
+
+    def positions(self) -> Mapping[Place, int]:
+        """Where each place is read on."""
+        return dict(self._positions)
 
     def take(self, place: Place) -> bool:
         """Advances by the next messages there; False at the end."""

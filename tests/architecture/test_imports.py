@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 PLANTS = {
     "services": ("services/validation/core.py", "import services.training.core"),
+    "shell": ("services/ingestion/core.py", "import services.ingestion.door.application"),
     "shared": ("shared/domain/bins.py", "import shared.events.base"),
     "shared-is-below": ("shared/runtime/codec.py", "import services.validation.plan"),
     "adapters": ("services/prediction/core.py", "import shared.adapters.files"),

@@ -1,0 +1,1 @@
+"""Ingestion's HTTP door: records, labels, pipeline files, models and commands in; how things stand out."""

@@ -1,0 +1,1 @@
+"""Prediction's HTTP door: the Open Inference Protocol v2 over the champions in service."""
