@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from services.cli.errors import UserError
 from services.cli.history import History
 from services.deployment.card import model_card
-from shared.adapters.files import FileBlobs
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event
@@ -40,12 +38,9 @@ class CardFile:
 def card_of(past: History, prefix: str) -> str:
     """The card of one version, with the pipeline file that it was trained under.
 
-    UserError if no version, or more than one, begins so, and where the folder keeps no blobs.
+    UserError if no version, or more than one, begins so, and where no blobs can be reached.
     """
     version = past.trained(prefix)
     _, job = past.story(version)
-    root = past.folder / "blobs"
-    if not root.is_dir():
-        raise UserError(f"{past.folder}: keeps no models and no pipeline file, as a backtest does not; use a run's")
-    pipeline = decode_pipeline(FileBlobs(root).get(job.requested.file))
+    pipeline = decode_pipeline(past.open_blobs().get(job.requested.file))
     return model_card(version.version, past.events, pipeline)

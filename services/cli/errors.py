@@ -27,6 +27,7 @@ def in_one_line(error: BaseException) -> str:
 def _families() -> tuple[type[BaseException], ...]:
     from services.backtest.comparison import NoModelError
     from services.backtest.policies import PolicyError
+    from services.cli.client.answers import ClientError
     from services.drift_detection.detectors import DetectorError
     from services.embedded.inference import InferenceError
     from services.ingestion.raw import UnreadableBody
@@ -34,9 +35,10 @@ def _families() -> tuple[type[BaseException], ...]:
     from shared.domain.estimators import EstimatorError
     from shared.domain.models import UntrustedModelError
     from shared.domain.pipeline_file import PipelineFileError
-    from shared.runtime.ports import BlobDamaged, BlobMissing
+    from shared.operations.settings import SettingsError
+    from shared.runtime.ports import BlobDamaged, BlobMissing, LogError
 
     return (
         PipelineFileError, DataError, EstimatorError, PolicyError, DetectorError, InferenceError, UnreadableBody,
-        UntrustedModelError, BlobDamaged, BlobMissing, NoModelError,
+        UntrustedModelError, BlobDamaged, BlobMissing, NoModelError, SettingsError, LogError, ClientError,
     )  # fmt: skip

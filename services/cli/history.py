@@ -1,22 +1,29 @@
-"""The ledger of a run, demo or backtest, read back from its folder."""
+"""A pipeline's `History`, and how it is read back from the folder of a run, demo or backtest.
+
+That of the running system is read by `services.cli.ledger`.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from services.backtest.ledger_dump import ENVELOPE
 from services.backtest.report.stories import Job, Story, chronicle
 from services.cli.errors import UserError
 from services.cli.outcome import LEDGER
 from services.cli.words import brief
+from shared.adapters.files import FileBlobs
 from shared.events.base import CATALOGUE, Event
 from shared.events.training import TrainingCompleted
+from shared.runtime.ports import Blobs
 
 FOLDERS = ("driftloop-run", "driftloop-demo", "driftloop-out")
 """Where `run`, `demo` and `backtest` write by default, in the order in which a command looks."""
@@ -25,10 +32,15 @@ OWN_POLICY = "drift"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A folder and the events of its ledger, in order."""
+    """The events of one pipeline's ledger, in order, wherever it is kept."""
 
-    folder: Path
+    place: str
+    """Where, in words: a folder, or the running system."""
     events: tuple[Event, ...]
+    envelopes: tuple[Mapping[str, str], ...]
+    """The headers of each event's message."""
+    open_blobs: Callable[[], Blobs]
+    """Models, rows and pipeline files. UserError where they can't be reached from here."""
     torn: bool = False
     """Whether the ledger's last line was cut off, as a killed run may leave it; it is no event."""
 
@@ -40,7 +52,7 @@ class History:
             return found[0]
         known = ", ".join(brief(version) for version in versions) or "none"
         if not found:
-            raise UserError(f"version {prefix!r}: {self.folder} has none that begins so; there are {known}")
+            raise UserError(f"version {prefix!r}: {self.place} has none that begins so; there are {known}")
         raise UserError(f"version {prefix!r}: {len(found)} versions begin so ({known}); give more of it")
 
     def story(self, version: TrainingCompleted) -> tuple[Story, Job]:
@@ -57,7 +69,10 @@ def folder_or_default(folder: Path | None) -> Path:
         return folder
     there = [Path(name) for name in FOLDERS if (Path(name) / LEDGER).is_file()]
     if not there:
-        raise UserError(f"which folder? None of {', '.join(FOLDERS)} is here; give the one that a run was written to")
+        raise UserError(
+            f"which folder? None of {', '.join(FOLDERS)} is here; give the one that a run was written to, "
+            "or --pipeline NAME for the running system"
+        )
     return there[0]
 
 
@@ -80,7 +95,8 @@ def history(folder: Path | None) -> History:
         told = [line for line in told if line.get("policy") == chosen]
     if not told:
         raise UserError(f"{path}: is empty: nothing has happened yet")
-    return History(place, tuple(_events(told, path)), torn)
+    events = tuple(_events(told, path))
+    return History(str(place), tuple(e for e, _ in events), tuple(e for _, e in events), partial(_kept, place), torn)
 
 
 def _whole_lines(content: bytes) -> tuple[list[str], bool]:
@@ -106,13 +122,25 @@ def _parsed(line: str, path: Path, number: int) -> dict[str, Any]:
     return told
 
 
-def _events(told: list[dict[str, Any]], path: Path) -> Iterator[Event]:
+def _kept(folder: Path) -> Blobs:
+    root = folder / "blobs"
+    if not root.is_dir():
+        raise UserError(f"{folder}: keeps no models and no rows, as a backtest does not; use a run or a demo")
+    return FileBlobs(root)
+
+
+def _events(told: list[dict[str, Any]], path: Path) -> Iterator[tuple[Event, Mapping[str, str]]]:
     """Events of types that this build knows; a newer build's others are passed over, as every reader does."""
     for line in told:
         kind = CATALOGUE.get(line["type"])
         if kind is not None:
             try:
-                yield kind.model_validate(line["data"])
+                yield kind.model_validate(line["data"]), _envelope(line)
             except ValidationError as error:
                 place = ".".join(str(part) for part in error.errors()[0]["loc"])
                 raise UserError(f"{path}: an event of type {line['type']} is damaged at {place!r}") from error
+
+
+def _envelope(line: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that a line was written with."""
+    return {header: line[name] for header, name in ENVELOPE.items() if name in line}

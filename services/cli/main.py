@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import typer
+import typer.core
 
-from services.cli.commands import backtest, demo, doctor, explain, init, reproduce, run, status, timeline
+from services.cli.commands import (
+    apply,
+    approve,
+    backtest,
+    clear_fault,
+    dead_letters,
+    demo,
+    doctor,
+    explain,
+    init,
+    pause,
+    predict,
+    replay,
+    reproduce,
+    resume,
+    retrain,
+    rollback,
+    run,
+    send,
+    status,
+    timeline,
+    token,
+    topics,
+)
 from services.cli.errors import in_one_line, is_mistake
 
 MISTAKE = 2
@@ -18,24 +43,60 @@ IN_SHORT = {
     "backtest": "Replay recorded data under several policies.",
     "demo": "Watch the whole loop on a simulated plant.",
     "run": "Predict records as they come, and keep the model right.",
-    "status": "Show how things stand in a folder.",
+    "apply": "Put a pipeline file into force on the running system.",
+    "send": "Send records or labels to the running system.",
+    "predict": "Ask the champion in service.",
+    "status": "Show how things stand, in a folder or the running system.",
     "timeline": "Tell what happened, one line per fact.",
     "explain": "Explain a version, or print its model card.",
     "reproduce": "Train a version again, and compare.",
-    "doctor": "Check this machine, a pipeline file, data, a run.",
+    "retrain": "Ask for a training now.",
+    "approve": "Promote the version that waits for approval.",
+    "rollback": "Return to the version served before.",
+    "pause": "Stop retraining.",
+    "resume": "Go on retraining.",
+    "clear-fault": "Say that the data are right again.",
+    "dead-letters": "List, show and export what was refused.",
+    "replay": "Put repaired dead letters back under their ids.",
+    "topics": "Make the topics on the broker, or compare them.",
+    "token": "Make a token for the doors.",
+    "doctor": "Check this machine, a pipeline file, data, a run, the running system.",
 }
 """Each command in the list of all: whole sentences, which the first lines of the commands' own help would not be."""
 
+COMMANDS = (
+    init, backtest, demo, run, apply, send, predict, status, timeline, explain, reproduce, retrain, approve, rollback,
+    pause, resume, clear_fault, replay, token, doctor,
+)  # fmt: skip
+GROUPS = (dead_letters, topics)
+"""Commands that have commands."""
+
+
+class InOrder(typer.core.TyperGroup):
+    """Commands and groups in one list, in the order of `IN_SHORT`."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return list(IN_SHORT)
+
+
 app = typer.Typer(
     name="driftloop",
+    cls=InOrder,
     help="Keeps models on data streams right: from a detected drift to a verified promotion, by itself.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for module in (init, backtest, demo, run, status, timeline, explain, reproduce, doctor):
-    name = module.__name__.rpartition(".")[2]
-    app.command(name=name, short_help=IN_SHORT[name])(module.command)
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2].replace("_", "-")
+
+
+for module in COMMANDS:
+    app.command(name=_name(module), short_help=IN_SHORT[_name(module)])(module.command)
+for module in GROUPS:
+    app.add_typer(module.app, name=_name(module), short_help=IN_SHORT[_name(module)])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(app(given, standalone_mode=False, obj=given, prog_name="driftloop") or 0)
     except UsageError as error:
         return _mistake(_usage(error))
-    except (ValueError, LookupError) as error:
+    except Exception as error:
         if not is_mistake(error):
             raise
         return _mistake(in_one_line(error))

@@ -10,12 +10,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.cli.errors import UserError
 from services.cli.history import History
 from services.cli.words import brief
 from services.training.dataset import content_hash
 from services.training.fitting import environment, fit, recency_weights
-from shared.adapters.files import FileBlobs
 from shared.domain.digest import digest
 from shared.domain.models import dump_model
 from shared.domain.pipeline_file import decode_pipeline
@@ -34,13 +32,10 @@ class Finding:
 def reproduced(past: History, prefix: str) -> tuple[Finding, ...]:
     """Rows, environment and model against what was recorded.
 
-    UserError where the folder keeps no blobs; BlobMissing or BlobDamaged for one that is gone or was changed.
+    UserError where no blobs can be reached; BlobMissing or BlobDamaged for one that is gone or was changed.
     """
     version = past.trained(prefix)
-    root = past.folder / "blobs"
-    if not root.is_dir():
-        raise UserError(f"{past.folder}: keeps no models and no rows, as a backtest does not; use a run or a demo")
-    blobs = FileBlobs(root)
+    blobs = past.open_blobs()
     manifest = orjson.loads(blobs.get(version.manifest))
     rows = _rows(blobs, manifest)
     content = content_hash(rows)

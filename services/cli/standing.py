@@ -29,6 +29,9 @@ from shared.events.training import (
 
 REQUESTED = TrainingRequested | EvaluationRequested | ProbeRequested
 DONE = TrainingCompleted | EvaluationCompleted | ProbeCompleted
+JOBS = {TrainingRequested.type: "training", EvaluationRequested.type: "comparison", ProbeRequested.type: "probes"}
+"""What a job is called, by the type of its request."""
+NO_CHAMPION = "none yet: collecting labelled rows"
 
 
 def standing(events: Sequence[Event]) -> dict[str, str]:
@@ -37,9 +40,9 @@ def standing(events: Sequence[Event]) -> dict[str, str]:
     lines = {
         "pipeline": events[0].pipeline + _paused(events),
         "champion": _champion(events),
-        "open episodes": _listed(_open_episodes(events)),
-        "open faults": _listed(_open_faults(events)),
-        "unfinished jobs": _listed(_open_jobs(events)),
+        "open episodes": listed(_open_episodes(events)),
+        "open faults": listed(_open_faults(events)),
+        "unfinished jobs": listed(_open_jobs(events)),
         "trained": counted(sum(isinstance(event, TrainingCompleted) for event in events), "version"),
         "last event": f"row {whole(last.row)}: {last.words}",
     }
@@ -56,7 +59,7 @@ def _paused(events: Iterable[Event]) -> str:
 def _champion(events: Iterable[Event]) -> str:
     changes = [event for event in events if isinstance(event, CandidatePromoted | PromotionRolledBack)]
     if not changes:
-        return "none yet: collecting labelled rows"
+        return NO_CHAMPION
     last = changes[-1]
     version = last.to if isinstance(last, PromotionRolledBack) else last.version
     return f"{version}, generation {last.generation}, since row {whole(last.row)}"
@@ -73,15 +76,14 @@ def _open_faults(events: Iterable[Event]) -> list[str]:
     found = {event.fault: event for event in events if isinstance(event, DataFaultFound)}
     cleared = {event.fault for event in events if isinstance(event, DataFaultCleared)}
     left = [event for fault, event in found.items() if fault not in cleared]
-    return [f"{e.kind} of {e.column or 'the rows'} since row {whole(e.first)}" for e in left]
+    return [f"{brief(e.fault)} ({e.kind} of {e.column or 'the rows'} since row {whole(e.first)})" for e in left]
 
 
 def _open_jobs(events: Iterable[Event]) -> list[str]:
     asked = {event.job: event for event in events if isinstance(event, REQUESTED)}
     done = {event.job for event in events if isinstance(event, DONE) or (isinstance(event, JobFailed) and event.final)}
-    kinds = {TrainingRequested: "training", EvaluationRequested: "comparison", ProbeRequested: "probes"}
     left = [event for job, event in asked.items() if job not in done]
-    return [f"{kinds[type(e)]} {brief(e.job)} (row {whole(e.row)})" for e in left]
+    return [f"{JOBS[e.type]} {brief(e.job)} (row {whole(e.row)})" for e in left]
 
 
 def _awaiting(events: Iterable[Event]) -> str:
@@ -90,5 +92,6 @@ def _awaiting(events: Iterable[Event]) -> str:
     return ", ".join(version for version in asked if version not in decided)
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """The parts, or that there are none."""
     return ", ".join(parts) or "none"

@@ -1,15 +1,18 @@
-"""What every log must do, whatever stands behind it. Kafka joins the list of factories with its adapter."""
+"""What every log must do, whatever stands behind it: memory, and Kafka on a live broker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 import pytest
 
 from shared.adapters.memory import MemoryGroups, MemoryLog, TopicSettings
 from shared.runtime.core import Message
 from shared.runtime.ports import (
+    Addressed,
     Fenced,
     Groups,
     Log,
@@ -20,6 +23,8 @@ from shared.runtime.ports import (
     Producer,
     Unsettled,
 )
+from tests.integration.broker import broker  # noqa: F401 # a fixture
+from tests.integration.kafka.cluster import cluster as kafka_cluster
 
 
 @dataclass
@@ -32,14 +37,18 @@ class Time:
         return self.now
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cluster:
-    """A log under test. ``clean`` does what a broker does in the background, ``expire`` what it does after a while."""
+    """A log under test, and what goes on around it.
+
+    ``clean`` lets a broker do what it does in the background. ``outlive`` lets the retention of ``young`` pass,
+    ``expire`` the time-out of transactions. ``lose`` takes a member out of its group without telling it.
+    """
 
     log: Log
     groups: Groups
-    time: Time
     clean: Callable[[], None]
+    outlive: Callable[[], None]
     expire: Callable[[], None]
     lose: Callable[[Membership], None]
 
@@ -54,21 +63,37 @@ TOPICS = {
 }
 
 
-def memory() -> Cluster:
+@contextmanager
+def memory(_: pytest.FixtureRequest) -> Iterator[Cluster]:
     time = Time()
     log = MemoryLog(time)
     for topic, settings in TOPICS.items():
         log.create(topic, settings)
     groups = MemoryGroups(log)
-    return Cluster(log, groups, time, log.clean, log.coordinator.expire, groups.leave)
+
+    def later(action: Callable[[], None] = lambda: None) -> None:
+        time.now += 60_000
+        action()
+
+    yield Cluster(log, groups, log.clean, later, lambda: later(log.coordinator.expire), groups.leave)
 
 
-FACTORIES = [memory]
+@contextmanager
+def kafka(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    address = request.getfixturevalue("broker")
+    with kafka_cluster(address, TOPICS) as real:
+        yield Cluster(real.log, real.groups, real.clean, real.outlive, real.expire, real.lose)
+
+
+Factory = Callable[[pytest.FixtureRequest], AbstractContextManager[Cluster]]
+FACTORIES: list[Factory] = [memory, kafka]
+memory_alone = pytest.mark.parametrize("cluster", [memory], indirect=True, ids=["memory"])
 
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: factory.__name__)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    return request.param()  # type: ignore[no-any-return]
+    with request.param(request) as started:
+        yield started
 
 
 @pytest.fixture
@@ -98,6 +123,14 @@ def written(producer: Producer, *values: bytes, topic: str = "plain") -> Produce
     return producer
 
 
+def soon(true: Callable[[], bool]) -> bool:
+    """A broker cleans when it likes."""
+    until = monotonic() + 10
+    while not true() and monotonic() < until:
+        sleep(0.05)
+    return true()
+
+
 def member(cluster: Cluster, name: str = "first", topics: tuple[str, ...] = ("plain",)) -> Membership:
     return cluster.groups.join("readers", name, topics)
 
@@ -115,13 +148,25 @@ def test_an_append_answers_with_the_offset_it_is_read_at(log: Log) -> None:
     assert [message.offset for message in everything(log)] == offsets
 
 
-def test_a_message_comes_back_whole(cluster: Cluster) -> None:
-    cluster.time.now = 1_234
-    cluster.log.append("plain", 1, "pipeline", b"\x00\xff", {"lane": "3", "ce_type": "ä"})
-    [message] = cluster.log.read("plain", 1, 0, 10)
+def test_a_message_comes_back_whole(log: Log) -> None:
+    log.append("plain", 1, "pipeline", b"\x00\xff", {"lane": "3", "ce_type": "ä"})
+    [message] = log.read("plain", 1, 0, 10)
     assert (message.topic, message.partition, message.key) == ("plain", 1, "pipeline")
     assert (message.value, dict(message.headers)) == (b"\x00\xff", {"lane": "3", "ce_type": "ä"})
-    assert message.timestamp == 1_234
+
+
+def test_a_message_is_stamped_with_the_time_of_its_append(log: Log) -> None:
+    before = log.now()
+    say(log, b"a")
+    assert before <= log.read("plain", 0, 0, 1)[0].timestamp <= log.now()
+
+
+def test_many_are_appended_in_order_and_answer_with_their_offsets(log: Log) -> None:
+    offsets = log.append_all([Addressed("plain", number % 2, "p", b"%d" % number, {}) for number in range(10)])
+    for partition in (0, 1):
+        found = list(everything(log, partition=partition))
+        assert [message.value for message in found] == [b"%d" % number for number in range(partition, 10, 2)]
+        assert [message.offset for message in found] == list(offsets[partition::2])
 
 
 def test_partitions_are_separate(log: Log) -> None:
@@ -252,7 +297,6 @@ def test_another_name_is_not_fenced(log: Log) -> None:
 def test_a_forgotten_transaction_times_out_and_its_producer_is_fenced(cluster: Cluster) -> None:
     producer = written(cluster.log.producer("x"), b"a")
     say(cluster.log, b"b")
-    cluster.time.now += 60_000
     cluster.expire()
     assert values(cluster.log) == [b"b"]
     with pytest.raises(Fenced):
@@ -335,8 +379,8 @@ def test_compaction_keeps_the_last_message_of_each_key_where_it_was(cluster: Clu
         say(cluster.log, value, topic="compacted", key=key)
     before = {message.offset: message for message in everything(cluster.log, "compacted")}
     cluster.clean()
+    assert soon(lambda: values(cluster.log, "compacted") == [b"2", b"3", b"4"])
     after = {message.offset: message for message in everything(cluster.log, "compacted")}
-    assert [message.value for message in after.values()] == [b"2", b"3", b"4"]
     assert after.items() <= before.items()
 
 
@@ -351,14 +395,15 @@ def test_compaction_leaves_undecided_messages_alone(cluster: Cluster) -> None:
 
 def test_retention_by_time_moves_the_start(cluster: Cluster) -> None:
     old, _ = say(cluster.log, b"old", b"old", topic="young")
-    cluster.time.now += 20_000
+    cluster.outlive()
     say(cluster.log, b"new", topic="young")
     cluster.clean()
-    assert values(cluster.log, "young") == [b"new"]
+    assert soon(lambda: values(cluster.log, "young") == [b"new"])
     with pytest.raises(OffsetOutOfRange):
         cluster.log.read("young", 0, old, 1)
 
 
+@memory_alone  # Kafka drops whole segments, of a megabyte at least
 def test_retention_by_bytes_keeps_the_newest(cluster: Cluster) -> None:
     say(cluster.log, b"1234", b"5678", b"90ab", topic="small")
     cluster.clean()
@@ -367,8 +412,9 @@ def test_retention_by_bytes_keeps_the_newest(cluster: Cluster) -> None:
 
 def test_offsets_do_not_start_again_after_retention(cluster: Cluster) -> None:
     say(cluster.log, b"old", topic="young")
-    cluster.time.now += 20_000
+    cluster.outlive()
     cluster.clean()
+    assert soon(lambda: values(cluster.log, "young") == [])
     start = cluster.log.start_offset("young", 0)
     assert start == cluster.log.end_offset("young", 0)
     assert say(cluster.log, b"new", topic="young") == [start]
@@ -376,6 +422,6 @@ def test_offsets_do_not_start_again_after_retention(cluster: Cluster) -> None:
 
 def test_topics_without_limits_keep_everything(cluster: Cluster) -> None:
     say(cluster.log, b"old")
-    cluster.time.now += 10**12
+    cluster.outlive()
     cluster.clean()
     assert values(cluster.log) == [b"old"]

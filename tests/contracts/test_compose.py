@@ -113,11 +113,12 @@ def seconds(text: str) -> int:
 
 
 def known_settings() -> set[str]:
-    """The environment variables that the code reads, by its settings classes."""
+    """What the code reads: by its settings classes, and where the command line looks for doors."""
     for path in ("shared/operations/settings.py", *(f"services/{name}/settings.py" for name in SERVICES)):
         if (ROOT / path).exists():
             import_module(path.removesuffix(".py").replace("/", "."))
-    return {variable for kind in subclasses(BaseSettings) for variable in variables_of(kind)}
+    doors = re.findall(r'"(DRIFTLOOP_\w*URL)"', text_of("services/cli/running.py"))
+    return {*doors, *(variable for kind in subclasses(BaseSettings) for variable in variables_of(kind))}
 
 
 def subclasses(kind: type[Any]) -> set[type[Any]]:

@@ -15,6 +15,11 @@ from time import monotonic
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from shared.adapters.kafka.connection import Connection
+from shared.adapters.kafka.topics import WITH_STATES, Layout, create, snapshot_topic
+from shared.events.topics import TOPICS
+
+PARTITIONS = 2
 SERVICES = ("ingestion", "validation", "prediction", "drift_detection", "training", "deployment")
 PATIENCE = 90.0
 
@@ -104,7 +109,9 @@ def fleet(
     names: Sequence[str] = SERVICES,
     settings: dict[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """All of them, ready; ended in order at the end."""
+    """All of them over topics of their own, ready; ended in order at the end."""
+    topics = (*TOPICS, *(snapshot_topic(core) for core in WITH_STATES))
+    create(Connection(bootstrap, prefix), topics, Layout(partitions=PARTITIONS))
     ingestion, prediction = free_port(), free_port()
     common = {
         **os.environ,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.options import OfRunning, chosen_history
+
 if TYPE_CHECKING:
     from services.cli.explanation import Branch
 
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 def command(
     version: Annotated[str, typer.Argument(help="Version, or the beginning of its id.")],
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of a run, demo or backtest.")] = None,
+    pipeline: OfRunning = None,
     card: Annotated[bool, typer.Option("--card", help="Print its model card (Markdown) instead of the tree.")] = False,
 ) -> None:
     """Explain a version: the drift behind it, the rows it learnt from, the gate's reasons, what labels said later."""
     from services.cli.explanation import explained
-    from services.cli.history import history
 
-    past = history(folder)
+    past = chosen_history(folder, pipeline)
     if card:
         from services.cli.cards import card_of
 

@@ -7,30 +7,16 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from services.cli.reading import Tail
 from shared.domain.contract import Contract
 from shared.domain.rows import ID, PREDICTED, SCORE, decode_batch, predictions_schema
 from shared.events.data import REASON
 from shared.events.topics import PREDICTIONS, RECORDS_DEAD
 from shared.events.validation import REASON_COLUMN, rejected_schema
-from shared.runtime.core import Message
 from shared.runtime.ports import Log
 
 MESSAGE = "__connect.errors.exception.message"
 STAGE = "__connect.errors.stage"
-
-
-class Tail:
-    """Reads one topic of a memory log from its beginning, each message once."""
-
-    def __init__(self, log: Log, topic: str) -> None:
-        self._log = log
-        self._topic = topic
-        self._next = 0
-
-    def fresh(self) -> Iterator[Message]:
-        while messages := self._log.read(self._topic, 0, self._next, 100):
-            self._next = messages[-1].offset + 1
-            yield from messages
 
 
 def predictions(tail: Tail, contract: Contract) -> Iterator[dict[str, Any]]:

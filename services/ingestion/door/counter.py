@@ -23,6 +23,7 @@ from shared.runtime.core import Answer, Unit
 JSON = "application/json"
 REPLAYED = "Idempotency-Replayed"
 UNKNOWN = 503
+"""Also what the core's thread answers when the log failed with a request's appends under way."""
 SOON = {"Retry-After": "1"}
 
 
@@ -63,11 +64,6 @@ class Counter:
 
 def taken(answer: Answer, headers: Mapping[str, str]) -> Response:
     return Response(answer.body, answer.status, dict(headers), JSON)
-
-
-def unknown_outcome(asked: core.Request) -> Answer:
-    """For the core's thread, when the log failed with this request's appends under way."""
-    return Answer(asked.id, UNKNOWN, b"{}")
 
 
 def _unknown(key: Key) -> Problem:

@@ -28,7 +28,8 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``text`` under which an attempt may be repeated; ``given`` where the sender chose it; ``place`` in the window.
+    """``text`` under which an attempt may be repeated; ``given`` where the sender chose it, and then has a ``place`` in
+    the window.
 
     ``request`` depends on the body too. Without the window a key that comes with another body is another delivery:
     counted twice at worst, but never dropped as a repetition of what it is not.
@@ -47,7 +48,7 @@ def key_of(headers: Mapping[str, str], sender: Sender, content_type: str, body: 
     event = _event(headers)
     given = event or _given(headers)
     text = given or str(uuid4())
-    place = derive_id("window", sender.name, sender.pipeline, sender.action, text)
+    place = derive_id("window", sender.name, sender.pipeline, sender.action, text) if given else ""
     # A CloudEvent's source and id name it wherever it comes in, so the core is handed just them.
     request = event or derive_id("request", sender.name, sender.pipeline, sender.action, text, fingerprint)
     return Key(text, bool(given), place, fingerprint, request)

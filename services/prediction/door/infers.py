@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
@@ -28,6 +30,7 @@ class Infers:
         self._limits = limits
         self._intake = Intake(limits)
         self._threads = CapacityLimiter(threads)
+        self._turns = asyncio.Semaphore(threads)
 
     async def model(self, name: Name, request: Request) -> Response:
         """Scored by the champion in service, which the answer names."""
@@ -39,14 +42,23 @@ class Infers:
 
     async def _infer(self, request: Request, champion: Champion) -> Response:
         key = _key(request)
-        async with self._intake.body(request, self._limits.body_bytes) as body:
-            try:
-                async with asyncio.timeout(self._limits.answer_seconds):
-                    scored = await to_thread.run_sync(infer, body, champion, key, self._offer, limiter=self._threads)
-            except TimeoutError:
-                detail = "all threads are busy scoring for others; nothing was done with this, try again"
-                raise Problem(503, "busy", detail, headers={"Retry-After": "1"}) from None
+        async with self._intake.body(request, self._limits.body_bytes) as body, self._turn():
+            scored = await to_thread.run_sync(infer, body, champion, key, self._offer, limiter=self._threads)
         return Response(scored, media_type=JSON)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Only the waiting has an end: what is being scored leaves rows behind, and must not be called undone."""
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            detail = "all threads are busy scoring for others; nothing was done with this, try again"
+            raise Problem(503, "busy", detail, headers={"Retry-After": "1"}) from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def _key(request: Request) -> str:

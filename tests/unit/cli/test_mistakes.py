@@ -77,9 +77,10 @@ MISTAKES = {
 def test_a_mistake_in_a_backtest_is_one_line_and_code_2(arguments: str, folder: Path) -> None:
     told = call("backtest", *arguments.split(), "--out", folder / "out")
     assert (told.code, told.out) == (2, "")
-    assert told.err.startswith("driftloop: ")
-    assert told.err.count("\n") == 1
-    assert MISTAKES[arguments] in told.err
+    # On a busy machine progress may be told before a mistake that only the data show.
+    [line] = [line for line in told.err.splitlines() if " rows/s, " not in line]
+    assert line.startswith("driftloop: ")
+    assert MISTAKES[arguments] in line
     assert not (folder / "out").exists()
 
 

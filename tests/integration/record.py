@@ -1,0 +1,109 @@
+"""What a run left in the log: read like any outsider would, with committed messages only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.adapters.files import FileBlobs
+from shared.adapters.kafka.connection import Connection
+from shared.adapters.kafka.log import KafkaLog
+from shared.domain.pipeline_file import decode_pipeline
+from shared.domain.rows import ID, decode_batch, predictions_schema, validated_schema
+from shared.events import jobs as job_fold
+from shared.events.base import Event
+from shared.events.envelope import from_message
+from shared.events.prediction import PerformanceCounted
+from shared.events.topics import LEDGER, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED
+from shared.runtime.blobs import BlobReader
+from shared.runtime.core import Message
+from shared.runtime.ports import LogError
+from tests.integration.fleet import until
+
+
+@dataclass
+class Record:
+    """One prefix's topics. ``name``: the pipeline that the questions are about."""
+
+    log: KafkaLog
+    blobs: FileBlobs
+    name: str = "bottling-plant"
+
+    def __post_init__(self) -> None:
+        self.read = BlobReader(self.blobs)
+
+    @classmethod
+    def of(cls, bootstrap: str, prefix: str, blobs: Path, name: str = "bottling-plant") -> Record:
+        return cls(KafkaLog(Connection(bootstrap, prefix, "test")), FileBlobs(blobs), name)
+
+    def close(self) -> None:
+        self.log.close()
+
+    def messages(self, topic: str) -> list[Message]:
+        return [message for message in self._all(topic) if message.key == self.name]
+
+    @property
+    def ledger(self) -> list[Event]:
+        return self._events(LEDGER.name)
+
+    def accepted(self) -> list[Event]:
+        """Results of jobs that count, by the fold that every reader uses."""
+        jobs, found = job_fold.Jobs(), list[Event]()
+        for message in self.messages(LEDGER.name):
+            event = from_message(message)
+            if event is None:
+                continue
+            if job_fold.accepted(jobs, event):
+                found.append(event)
+            jobs = job_fold.fold(jobs, event, message.offset, message.timestamp)
+        return found
+
+    def open_jobs(self) -> tuple[job_fold.Job, ...]:
+        jobs = job_fold.Jobs()
+        for message in self.messages(LEDGER.name):
+            event = from_message(message)
+            if event is not None:
+                jobs = job_fold.fold(jobs, event, message.offset, message.timestamp)
+        return jobs.open
+
+    def validated(self) -> list[str]:
+        return self._ids(RECORDS_VALIDATED.name)
+
+    def predicted(self) -> list[str]:
+        return self._ids(PREDICTIONS.name)
+
+    def counted(self) -> list[PerformanceCounted]:
+        return [event for event in self._events(PERFORMANCE.name) if isinstance(event, PerformanceCounted)]
+
+    def labelled(self) -> int:
+        counted = self.counted()
+        return counted[-1].last if counted else 0
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
+        """Polls; a broker that is away for a while is no answer yet."""
+        until(lambda: self._holds(condition), what, seconds)
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except LogError:
+            return False
+
+    def _events(self, topic: str) -> list[Event]:
+        return [event for message in self.messages(topic) if (event := from_message(message)) is not None]
+
+    def _ids(self, topic: str) -> list[str]:
+        schema_of = validated_schema if topic == RECORDS_VALIDATED.name else predictions_schema
+        found: list[str] = []
+        for message in self.messages(topic):
+            contract = self.read(message.headers["file"], decode_pipeline).contract
+            found += decode_batch(message.value, schema_of(contract)).column(ID).to_pylist()
+        return found
+
+    def _all(self, topic: str) -> Iterator[Message]:
+        for partition in range(self.log.partitions(topic)):
+            offset = self.log.start_offset(topic, partition)
+            while found := self.log.read(topic, partition, offset, 500):
+                yield from found
+                offset = found[-1].offset + 1

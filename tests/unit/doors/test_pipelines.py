@@ -1,0 +1,155 @@
+"""Pipeline files and models: checked before anything is stored, stored before anything is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+
+from shared.domain.design import Column
+from shared.domain.digest import digest
+from shared.domain.models import Model, dump_model
+from shared.domain.pipeline_file import canonical_bytes, parse_pipeline
+from shared.events.commands import ApplyPipeline
+from tests.unit.doors.bench import House, opened
+
+FILE = """\
+name: mill
+contract:
+  features:
+    - {name: speed, kind: number}
+    - {name: load, kind: integer}
+  label: {name: broken}
+estimator: {path: sklearn.linear_model.LogisticRegression}
+"""
+YAML = {"content-type": "application/yaml"}
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with opened(None) as running:
+        yield running
+
+
+@cache
+def model(columns: tuple[Column, ...] = (Column("speed", "number"), Column("load", "integer"))) -> bytes:
+    values = np.arange(40.0).reshape(20, 2)[:, : len(columns)]
+    return dump_model(Model("classification", columns, LogisticRegression().fit(values, ["no", "yes"] * 10)))
+
+
+def put(house: House, text: str | bytes, name: str = "mill", query: str = "", **headers: str) -> Any:
+    return house.client.put(f"/v1/pipelines/{name}{query}", content=text, headers=YAML | headers)
+
+
+def test_a_file_is_stored_in_its_canonical_form_and_a_command_names_it(house: House) -> None:
+    answer = put(house, FILE)
+    pipeline = parse_pipeline(FILE)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["file"] == digest(canonical_bytes(pipeline))
+    assert house.blobs.get(answer.json()["file"]) == canonical_bytes(pipeline)
+    command = answer.json()["command"]
+    assert house.commands() == [ApplyPipeline(pipeline="mill", command=command, file=answer.json()["file"])]
+
+
+def test_json_says_the_same_as_yaml_tabs_and_escapes_and_all(house: House) -> None:
+    document = parse_pipeline(FILE).model_dump(mode="json", exclude_defaults=True)
+    document["contract"]["features"][0]["name"] = "speed \N{ROCKET}"
+    text = json.dumps(document, indent="\t")
+    assert "\\ud83d" in text
+    answer = put(house, text, **JSON)
+    assert answer.status_code == 202, answer.text
+    assert "speed \N{ROCKET}".encode() in house.blobs.get(answer.json()["file"])
+
+
+def test_applying_a_file_again_is_a_new_command(house: House) -> None:
+    assert put(house, FILE).json()["command"] != put(house, FILE).json()["command"]
+    assert len(house.commands()) == 2
+
+
+def test_all_mistakes_of_a_file_come_at_once(house: House) -> None:
+    answer = put(house, FILE.replace("number", "numbre").replace("label: {", "label: {arives: late, "))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid-pipeline-file")
+    assert len(answer.json()["problems"]) == 2
+    assert any("line 4" in problem for problem in answer.json()["problems"])
+    assert house.commands() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "status", "told"),
+    [
+        (FILE.replace("name: mill", "name: mole"), {}, 422, "'mole'"),
+        (FILE.replace("LogisticRegression", "LogisticRegresion"), {}, 422, "LogisticRegression"),
+        (FILE.replace("sklearn.linear_model", "os"), {}, 422, "only estimators of"),
+        ("", {}, 422, "empty"),
+        ("- 1", {}, 422, "mapping"),
+        (b"\xff\xfe", {}, 400, "UTF-8"),
+        ("{", JSON, 400, "not JSON"),
+        ('{"name": "mill", "name": "mole"}', JSON, 400, "comes twice"),
+        (FILE.replace("name: mill", "name: &a mill\nseed: *a"), {}, 422, "aliases"),
+        (FILE + "#" * 300_000, {}, 413, "larger"),
+        (FILE.replace("speed", '"\\ud800"'), {}, 422, ""),
+        ("[" * 20_000, {}, 422, ""),
+        ("[" * 20_000, JSON, 400, ""),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why_and_leaves_nothing(
+    house: House, text: str | bytes, headers: dict[str, str], status: int, told: str
+) -> None:
+    answer = put(house, text, **headers)
+    assert answer.status_code == status, answer.text
+    assert told in answer.json()["detail"]
+    assert house.commands() == []
+
+
+def test_an_existing_model_comes_along(house: House) -> None:
+    stored = house.client.put("/v1/models", content=model())
+    assert stored.status_code == 201
+    assert stored.json() == {"model": digest(model()), "task": "classification", "columns": ["speed", "load"]}
+    answer = put(house, FILE, query=f"?model={digest(model())}")
+    assert answer.status_code == 202, answer.text
+    [command] = house.commands()
+    assert isinstance(command, ApplyPipeline)
+    assert command.model == answer.json()["model"] == digest(model())
+
+
+def test_a_model_that_was_never_brought_or_does_not_fit_is_refused(house: House) -> None:
+    strange = model((Column("depth", "number"),))
+    house.client.put("/v1/models", content=strange)
+    for name, reason in ((digest(b"?"), "no-model"), (digest(strange), "model-does-not-fit")):
+        answer = put(house, FILE, query=f"?model={name}")
+        assert (answer.status_code, answer.json()["reason"]) == (422, reason)
+    assert put(house, FILE, query="?model=../../etc/passwd").status_code == 422
+    assert house.commands() == []
+
+
+def bomb() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b" " * 600_000_000)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("blob", "status", "reason"),
+    [
+        (b"", 422, "unreadable-model"),
+        (b"PK nothing", 422, "unreadable-model"),
+        (skops.io.dumps({"task": "classification"}), 422, "unreadable-model"),
+        (skops.io.dumps(print), 422, "untrusted-model"),
+        (bomb(), 413, "body-too-large"),
+    ],
+    ids=["empty", "torn", "other", "untrusted", "bomb"],
+)
+def test_what_is_no_model_of_ours_is_not_stored(house: House, blob: bytes, status: int, reason: str) -> None:
+    answer = house.client.put("/v1/models", content=blob)
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert not house.blobs.contains(digest(blob))
