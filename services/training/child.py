@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from services.training.work import work
+from shared.adapters.files import FileBlobs
 from shared.adapters.kafka.log import KafkaLog
 from shared.operations.assembly import connection_of
 from shared.operations.logs import configure
 from shared.operations.settings import BlobSettings, KafkaSettings, OperationsSettings
-
-from services.training.work import work
-from shared.adapters.files import FileBlobs
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Run
 from shared.runtime.jobs import JobServices

@@ -26,11 +26,11 @@ from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
-from shared.events.training import JobClaimed, JobFailed, ProbeCompleted, ProbeRequested, Trigger
+from shared.events.training import EvaluationCompleted, JobClaimed, JobFailed, ProbeCompleted, ProbeRequested, Trigger
 from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 
 LEASES = "leases"
-AWAITED = (PipelineApplied, DriftMatured, CandidatePromoted, TrialPended)
+AWAITED = (PipelineApplied, DriftMatured, CandidatePromoted, TrialPended, EvaluationCompleted, JobFailed)
 """Ledger events after which something may be due at once: the labelled rows may have come before the event."""
 SETTLED = 4
 """Windows of labels after a change in which checks still ask whether to forget its past."""

@@ -90,8 +90,9 @@ def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, lis
 
 
 def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:
+    """One evaluation at a time: where labels come faster than jobs are done, the next one looks at more rows."""
     comparison = state.comparison
-    if comparison is None or state.label < _next_look(comparison):
+    if comparison is None or state.evaluations or state.label < _next_look(comparison):
         return state, []
     cuts = [known.cut for known in state.known if known.version in (comparison.champion, comparison.challenger)]
     first = max(*cuts, comparison.seen)

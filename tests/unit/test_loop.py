@@ -149,7 +149,10 @@ def test_a_cores_appends_go_to_the_units_partition_with_its_lane(bench: Bench) -
     bench.send("rows", b"a", lane=2)
     loop.drain()
     [message] = bench.log.read("out", partition_of("p", 2, 3), 0, 10)
-    assert (message.key, dict(message.headers)) == ("p", {"own": "1", "lane": "2", "writer": echo.name, "covered": "rows/0=1"})
+    assert (message.key, dict(message.headers)) == (
+        "p",
+        {"own": "1", "lane": "2", "writer": echo.name, "covered": "rows/0=1"},
+    )
 
 
 def test_cores_are_drained_until_nothing_moves(bench: Bench) -> None:

@@ -118,6 +118,19 @@ def test_a_comparison_is_looked_at_twenty_times_a_window_on_rows_that_follow_eac
     assert ranges == [(60 + 2 * i, 62 + 2 * i) for i in range(20)]
 
 
+def test_labels_that_come_faster_than_evaluations_are_done_wait_for_one_larger_look() -> None:
+    desk = Desk()
+    desk.serve_first()
+    desk.label(20)
+    desk.drift("caps")
+    desk.held = True
+    desk.label(W // 2)
+    assert len(desk.of(EvaluationRequested)) == 1
+    desk.finish(desk.runs.pop())
+    ranges = [(event.data.first_label, event.data.last_label) for event in desk.of(EvaluationRequested)]
+    assert ranges == [(60, 62), (62, 60 + W // 2)]
+
+
 def test_a_drift_is_probed_first_and_split_in_the_middle_of_its_present() -> None:
     desk = Desk()
     desk.serve_first()
