@@ -31,6 +31,8 @@ check: $(DEVELOPMENT) ## style, types, import contracts, sizes, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.events.schemas --check
 	$(BIN)/python -m services.asyncapi --check
+	$(BIN)/python -m services.ingestion.door.openapi --check
+	$(BIN)/python -m services.prediction.door.openapi --check
 	$(BIN)/python -m pytest tests/architecture
 
 simulate: $(DEVELOPMENT) ## crash simulation, SEEDS=200 schedules of it
@@ -43,6 +45,8 @@ bench-quality: $(DEVELOPMENT) ## the published protocol, and the false-alarm pro
 schemas: $(DEVELOPMENT) ## write the stored event schemas and the documents made from code anew
 	$(BIN)/python -m shared.events.schemas
 	$(BIN)/python -m services.asyncapi
+	$(BIN)/python -m services.ingestion.door.openapi
+	$(BIN)/python -m services.prediction.door.openapi
 
 clean: ## forget the installation and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

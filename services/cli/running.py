@@ -33,6 +33,10 @@ class NoLog(UserError):
     """The running system's log can't be read from here."""
 
 
+class NoDoor(UserError):
+    """No door answered in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """A service's HTTP door; ``probe`` is a path that answers whom it doesn't know, ``variable`` where it is set."""
@@ -83,7 +87,8 @@ def opened_log() -> Iterator[Log]:
         try:
             log.partitions(LEDGER.name)
         except LogError as error:
-            raise NoLog(f"the running system's ledger can't be read at {at.bootstrap}: {error}; {CURE}") from error
+            cause = str(error).partition(";")[0]
+            raise NoLog(f"the running system's ledger can't be read: {cause}; {CURE}") from error
         yield log
     finally:
         log.close()
@@ -134,8 +139,11 @@ def redis_down() -> str:
 
 @contextmanager
 def opened_doors(url: str | None = None, *, seconds: float) -> Iterator[Doors]:
-    """Both doors. ``url``: ingestion's, where it isn't the environment's; ``seconds``: how long they are tried."""
-    from services.cli.client import Doors, Retrying
+    """Both doors. ``url``: ingestion's, where it isn't the environment's; ``seconds``: how long they are tried.
+
+    `NoDoor` where nobody answers in that time.
+    """
+    from services.cli.client import Doors, Retrying, Undelivered
 
     opened = Doors(
         url or _where(INGESTION_URL),
@@ -145,6 +153,9 @@ def opened_doors(url: str | None = None, *, seconds: float) -> Iterator[Doors]:
     )
     try:
         yield opened
+    except Undelivered as error:
+        cure = "is the service up, and do DRIFTLOOP_URL and DRIFTLOOP_PREDICTION_URL say where?"
+        raise NoDoor(f"no door took it within {seconds:.0f} s ({error.cause}); {cure}") from error
     finally:
         opened.close()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.backtest.report.figures import whole
 from services.cli import running
-from services.cli.client.answers import ClientError, Refused
+from services.cli.client.answers import Refused
 from services.cli.ledger import ledger_history, pipelines
 from services.cli.reading import of_pipeline
 from services.cli.standing import JOBS, NO_CHAMPION, listed, standing
@@ -59,10 +59,12 @@ def standings(pipeline: str | None, url: str | None) -> list[Stand]:
         if found:
             return [told_by_door(shown) for shown in found]
         why = "the read model is empty"
-    except ClientError as error:
-        if isinstance(error, Refused) and error.reason not in NO_ANSWER:
+    except running.NoDoor:
+        why = "the door does not answer"
+    except Refused as refused:
+        if refused.reason not in NO_ANSWER:
             raise
-        why = NO_ANSWER[error.reason] if isinstance(error, Refused) else "the door does not answer"
+        why = NO_ANSWER[refused.reason]
     with running.opened_log() as log:
         return [told_by_ledger(log, name, why) for name in ([pipeline] if pipeline else pipelines(log))]
 

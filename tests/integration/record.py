@@ -76,6 +76,10 @@ class Record:
     def counted(self) -> list[PerformanceCounted]:
         return [event for event in self._events(PERFORMANCE.name) if isinstance(event, PerformanceCounted)]
 
+    def rows(self, topic: str) -> int:
+        """As the headers tell, whoever holds the blobs."""
+        return sum(int(message.headers["rows"]) for message in self.messages(topic))
+
     def labelled(self) -> int:
         counted = self.counted()
         return counted[-1].last if counted else 0

@@ -14,7 +14,7 @@ from shared.access.pages import stored_by
 from shared.access.tokens import OpenAccess
 from shared.access.watching import Unmeasured
 
-STORED = Path("docs/openapi/ingestion.json")
+STORED = Path("docs/openapi.json")
 """From the repository's root, where `make` runs."""
 
 

@@ -98,27 +98,32 @@ class States:
         )
 
     async def _read(self, places: list[TopicPartition]) -> Cut:
-        cut = Cut()
-        reader = AIOKafkaConsumer(
+        latest: dict[tuple[int, str], bytes] = {}
+        async with self._reader() as reader:
+            reader.assign(places)
+            await reader.seek_to_beginning(*places)
+            ends = await reader.end_offsets(places)
+            while any([await reader.position(place) < ends[place] for place in places]):
+                for place, records in (await reader.getmany(timeout_ms=100)).items():
+                    latest.update({(place.partition, record.key.decode()): record.value for record in records})
+        return self._decoded(latest)
+
+    def _reader(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
             **client_settings(self._connection),
             isolation_level="read_committed",
             enable_auto_commit=False,
             max_partition_fetch_bytes=LARGEST,
             fetch_max_wait_ms=50,  # at the end of a partition there is nothing to wait for
         )
-        async with reader:
-            reader.assign(places)
-            await reader.seek_to_beginning(*places)
-            ends = await reader.end_offsets(places)
-            while any([await reader.position(place) < ends[place] for place in places]):
-                for place, records in (await reader.getmany(timeout_ms=100)).items():
-                    for record in records:
-                        self._keep(cut, place.partition, record.key.decode(), record.value)
-        return cut
 
-    def _keep(self, cut: Cut, partition: int, key: str, value: bytes) -> None:
-        if key == POSITIONS:
-            following = decode(Positions, value).following
-            cut.positions.update({(topic, partition): offset for topic, offset in following.items()})
-        else:
-            cut.held[Unit(key)] = decode(self._kind, value)
+    def _decoded(self, latest: Mapping[tuple[int, str], bytes]) -> Cut:
+        """Only now: most records that are read have been superseded, and decoding takes longer than reading."""
+        cut = Cut()
+        for (partition, key), value in latest.items():
+            if key == POSITIONS:
+                following = decode(Positions, value).following
+                cut.positions.update({(topic, partition): offset for topic, offset in following.items()})
+            else:
+                cut.held[Unit(key)] = decode(self._kind, value)
+        return cut

@@ -23,6 +23,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield loop
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)  # what was asked meanwhile is begun, at least
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
