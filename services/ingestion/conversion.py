@@ -229,7 +229,9 @@ def _instant_in_milliseconds(values: pa.Array) -> Converted:
     numbers = _to_number(values).values
     milliseconds = np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
     fits = (milliseconds >= FIRST_INSTANT) & (milliseconds <= LAST_INSTANT)
-    instants = np.rint(np.where(fits, milliseconds, 0) * 1000).astype(np.int64)
+    kept = np.where(fits, milliseconds, 0)
+    # In two steps, because far from 1970 a product of floats would miss whole microseconds.
+    instants = np.floor(kept).astype(np.int64) * 1000 + np.rint((kept - np.floor(kept)) * 1000).astype(np.int64)
     return Converted(pa.array(instants, mask=~fits).cast(ARROW_TYPES[Kind.TIMESTAMP]), ~fits & ~np.isnan(milliseconds))
 
 

@@ -19,6 +19,8 @@ from shared.domain.digest import digest
 from shared.domain.pipeline import Pipeline
 
 Location = tuple[int | str, ...]
+TOLD = 50
+"""Problems of one file that are put into words: nobody reads more, and finding the nearest known key takes its time."""
 
 
 class PipelineFileError(ValueError):
@@ -50,7 +52,7 @@ def parse_pipeline(text: str, source: str = "pipeline file") -> Pipeline:
     try:
         return Pipeline.model_validate(yaml.safe_load(text))
     except ValidationError as error:
-        problems = tuple(f"{_place(root, item['loc'])}{_sentence(item)}" for item in error.errors())
+        problems = tuple(f"{_place(root, item['loc'])}{_sentence(item)}" for item in error.errors()[:TOLD])
         raise PipelineFileError(source, problems) from error
 
 

@@ -36,7 +36,9 @@ def decode(kind: type[State], data: bytes) -> State:
     try:
         return cast(State, _adapter(cast(Any, kind)).validate_json(b"[" + data[len(_HEAD) : -1] + b"]")[0])
     except ValidationError as error:
-        raise CodecError(f"stored state does not fit {_name(kind)}: {_misfits(error)}. Was the type changed?") from error
+        raise CodecError(
+            f"stored state does not fit {_name(kind)}: {_misfits(error)}. Was the type changed?"
+        ) from error
 
 
 @cache
