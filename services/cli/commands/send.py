@@ -69,6 +69,10 @@ def command(  # noqa: PLR0917 - a command's options; nobody calls it by position
             parts = deliveries(source, size, csv=lines is Lines.CSV, stop=stop)
             account = send(parts, partial(_deliver, doors, name, "labels" if labels else "records"), pace, stop)
     _tell(account, pace.words(account))
+    _end(account, stop)
+
+
+def _end(account: Account, stop: Flag) -> None:
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
     if account.sent and not account.accepted:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from services.cli.letters.letter import Letter
+from services.cli.letters.replay import content_type
 from services.cli.letters.rows import opened as rows_of
 from services.cli.letters.sidecar import NAME, ROWS
 from shared.domain.pipeline_file import parse_pipeline
@@ -339,3 +340,11 @@ def test_what_a_service_failed_on_behind_the_door_does_not_come_through_it_again
     assert told.code == 1
     assert "not sent 3" in told.out
     assert "behind the door, in records.validated" in told.out
+
+
+def test_rows_that_bring_their_ids_come_in_through_the_producers_door_too(shop: House) -> None:
+    """What the how-to promises to those who have no use for the command."""
+    body = orjson.dumps({"_id": "batch:2", **GOOD})
+    shop.log.append(RECORDS_OFFERED.name, 0, "shop", body, {"content-type": content_type(1)})
+    deliver_offered(shop)
+    assert validated(shop)[-1]["_id"] == "batch:2"
