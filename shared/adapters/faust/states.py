@@ -67,11 +67,11 @@ class States:
         self._writers: dict[int, AIOKafkaProducer] = {}
 
     async def open(self, partitions: Iterable[int]) -> Cut:
-        """Takes the partitions over, then reads them."""
+        """Takes the partitions over, then reads them. Of more members than partitions, some have none."""
         owned = sorted(partitions)
         self._writers = {partition: self._writer(partition) for partition in owned}
         await asyncio.gather(*(writer.start() for writer in self._writers.values()))
-        return await self._read([TopicPartition(self._topic, partition) for partition in owned])
+        return await self._read([TopicPartition(self._topic, partition) for partition in owned]) if owned else Cut()
 
     async def save(self, partition: int, held: Mapping[Unit, Held[Any]], following: Mapping[str, int]) -> None:
         """Returns when all of it is safe. Raises where another owner has taken over."""

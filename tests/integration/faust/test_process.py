@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from shared.runtime.advance import Held
 from shared.runtime.aside import OUTSIDE
 from shared.runtime.core import Answer, Append, Message, Run, Unit
 from tests.integration.faust.hosting import Process, in_thread, toy_host
-from tests.integration.faust.toy import LEFT, Tally, Toy, World, until, world
+from tests.integration.faust.toy import LEFT, PARTITIONS, Tally, Toy, World, until, world
 
 LISTENING = "0A"
 """State of a socket that waits for connections, in /proc/net/tcp."""
@@ -47,6 +48,21 @@ def test_what_it_tells(broker: str, tmp_path: Path) -> None:
         assert host.appended == 2
     assert not host.assigned
     assert (told.read, told.written, told.states["a"]) == ([b"add 1", b"add 2"], [b"1", b"3"], Tally(2, {LEFT: 3}))
+    made.close()
+
+
+def test_a_spare_member_is_ready_too(broker: str, tmp_path: Path) -> None:
+    """Of more members than partitions, one has nothing to do until another leaves."""
+    made = world(broker)
+    hosts = [toy_host(made.connection, tmp_path) for _ in range(PARTITIONS + 1)]
+    with ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(in_thread(host))
+        until(lambda: all(host.assigned for host in hosts), "all are ready, one of them with nothing")
+        for number in range(12):
+            made.write(LEFT, f"unit-{number}", b"add 1")
+        until(lambda: sum(host.handled for host in hosts) == 12, "everything handled once")
+        assert 0 in [host.handled for host in hosts]
     made.close()
 
 
