@@ -16,6 +16,7 @@ from services.ingestion.identity import batch_id
 from services.ingestion.raw import DeadRow, RawRows, UnreadableBody
 from services.ingestion.registry import read_rows
 from services.ingestion.typed import Target, labels_target, records_target, typed_rows
+from shared.domain.contract import Contract
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.domain.rows import ID
@@ -120,7 +121,7 @@ def _delivered(delivery: Delivery, state: IngestionState, read: Read) -> Outcome
     if delivery.action == "labels" and pipeline.contract.label.arrives == "inline":
         message = "the contract's label arrives inline: send it in the record, or declare 'arrives: late'"
         return _refusal(CONFLICT, "label-arrives-inline", message)
-    target = labels_target(pipeline.contract) if delivery.action == "labels" else records_target(pipeline.contract)
+    target = _target(delivery, pipeline.contract)
     try:
         raw = read_rows(delivery.content_type, delivery.body, target.wanted)
     except UnreadableBody as error:
@@ -131,6 +132,12 @@ def _delivered(delivery: Delivery, state: IngestionState, read: Read) -> Outcome
     return _typed(delivery, raw, target, pipeline, state.file)
 
 
+def _target(delivery: Delivery, contract: Contract) -> Target:
+    if delivery.action == "labels":
+        return labels_target(contract)
+    return records_target(contract, ids_given=delivery.replayed > 0)
+
+
 def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline, file: str) -> Outcome:
     batch = batch_id(pipeline.name, raw.key or delivery.key)
     rows, dead = typed_rows(raw, target, batch)
@@ -138,6 +145,7 @@ def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline,
     accepted = messages.rows_appends(
         rows, action=delivery.action, pipeline=pipeline.name, lanes=pipeline.lanes,
         file=file, batch=batch, now=delivery.now, cause=cause, trace=delivery.trace,
+        replayed=delivery.replayed,
     )  # fmt: skip
     letters = messages.dead_appends(
         ((row, raw.original(row.row)) for row in dead), delivery,
@@ -166,7 +174,7 @@ def _letter(delivery: Delivery, refused: Outcome, state: IngestionState) -> Iter
     batch = batch_id(state.pipeline, delivery.key)
     return messages.dead_appends(
         [(whole, delivery.body)], delivery,
-        media_type=delivery.content_type, pipeline=state.pipeline, file=state.file, batch=batch,
+        media_type=delivery.content_type, pipeline=state.pipeline, file=state.file, batch=batch, whole=True,
     )  # fmt: skip
 
 

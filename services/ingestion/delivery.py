@@ -27,6 +27,16 @@ class Delivery:
     source: Message | None = None
     trace: str = ""
 
+    @property
+    def replayed(self) -> int:
+        """How often its rows have been put back, this time included; then they bring their ids with them.
+
+        ``replay=N`` among the media type's parameters, as `driftloop replay` writes it: a parameter of the media type
+        goes through every door that there is, HTTP's and the log's. 0 for a first delivery.
+        """
+        parameters = (each.strip().partition("=") for each in self.content_type.split(";")[1:])
+        return next((int(value) for name, _, value in parameters if name == "replay" and value.isdigit()), 0)
+
 
 def of_request(request: Request, action: Action) -> Delivery:
     """A request's id is the key: the host takes it from `idempotency_key`, or makes a fresh one."""

@@ -16,6 +16,7 @@ from shared.events.data import (
     LABELS_INGESTED_V1,
     RECORD_REFUSED_V1,
     RECORDS_INGESTED_V1,
+    REPLAYED,
     data_headers,
     error_headers,
     message_id,
@@ -42,6 +43,7 @@ def rows_appends(
     now: int,
     cause: str = "",
     trace: str = "",
+    replayed: int = 0,
 ) -> Iterator[Append]:
     """Messages that carry typed rows, lane by lane, in the delivery's order within each.
 
@@ -51,25 +53,40 @@ def rows_appends(
     topic = TOPICS[action]
     for lane, part in by_lane(rows, lanes):
         for place, piece in enumerate(_pieces(part, int(topic.max_message_bytes * FILL))):
-            extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane}
+            extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane, **_replayed(replayed)}
             identity = (batch, lane, place)
             headers = data_headers(TYPES[action], pipeline, identity, now, extra, cause=cause, trace=trace)
             yield Append(topic.name, Unit(pipeline, lane), encode_batch(piece), headers)
 
 
 def dead_appends(
-    dead: Iterable[tuple[DeadRow, bytes]], delivery: Delivery, *, media_type: str, pipeline: str, file: str, batch: str
+    dead: Iterable[tuple[DeadRow, bytes]],
+    delivery: Delivery,
+    *,
+    media_type: str,
+    pipeline: str,
+    file: str,
+    batch: str,
+    whole: bool = False,
 ) -> Iterator[Append]:
-    """One letter per dead row: its original bytes, readable alone as ``media_type``, and the reason."""
+    """One letter per dead row: its original bytes, readable alone as ``media_type``, and the reason.
+
+    ``whole``: no row could be told apart, so the letter names none.
+    """
     cause = message_id(delivery.source) if delivery.source else ""
     for row, original in dead:
-        extra = {FILE: file, "batch": batch, "row": row.row, "driftloop.action": delivery.action}
+        extra: dict[str, object] = {FILE: file, "batch": batch, "driftloop.action": delivery.action}
+        extra |= _replayed(delivery.replayed) | ({} if whole else {"row": row.row})
         headers = data_headers(
             RECORD_REFUSED_V1, pipeline, (batch, row.row), delivery.now, extra, cause=cause, trace=delivery.trace
         )
         headers["content-type"] = media_type
         headers |= error_headers(STAGE, "RowRefused", row.message, row.reason, delivery.source)
         yield Append(RECORDS_DEAD.name, Unit(pipeline, 0), original, headers)
+
+
+def _replayed(number: int) -> dict[str, object]:
+    return {REPLAYED: number} if number else {}
 
 
 def by_lane(rows: pa.RecordBatch, lanes: int) -> Iterator[tuple[int, pa.RecordBatch]]:

@@ -57,8 +57,10 @@ class _Fault:
     message: str
 
 
-def records_target(contract: Contract) -> Target:
-    return Target(ingested_schema(contract), contract.record_id, finite=_finite(contract))
+def records_target(contract: Contract, *, ids_given: bool = False) -> Target:
+    """``ids_given``: rows that no column names bring the ``_id`` that the door gave them the first time."""
+    id_column = contract.record_id or (ID if ids_given else None)
+    return Target(ingested_schema(contract), id_column, finite=_finite(contract))
 
 
 def labels_target(contract: Contract) -> Target:

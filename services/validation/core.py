@@ -14,7 +14,15 @@ from services.validation.profiles import profiles
 from services.validation.verdict import Verdict, judge
 from shared.domain.baseline import decode_baseline
 from shared.domain.rows import decode_batch, encode_batch
-from shared.events.data import FILE, RECORD_REFUSED_V1, RECORDS_VALIDATED_V1, data_headers, error_headers, message_id
+from shared.events.data import (
+    FILE,
+    RECORD_REFUSED_V1,
+    RECORDS_VALIDATED_V1,
+    REPLAYED,
+    data_headers,
+    error_headers,
+    message_id,
+)
 from shared.events.deployment import ServingChanged
 from shared.events.envelope import from_message, to_append, trace_of
 from shared.events.topics import PROFILES, RECORDS_DEAD, RECORDS_INGESTED, RECORDS_VALIDATED, SERVING
@@ -161,6 +169,7 @@ def _headers(kind: str, state: ValidationState, message: Message, rows: int, rec
         "lane": state.lane,
         "first": state.received,
         "last": state.received + received,
+        **({REPLAYED: message.headers[REPLAYED]} if REPLAYED in message.headers else {}),
     }
     identity = (state.lane, state.received)
     cause, trace = message_id(message), trace_of(message.headers)
@@ -170,7 +179,7 @@ def _headers(kind: str, state: ValidationState, message: Message, rows: int, rec
 def _poison_letter(state: ValidationState, message: Message, poison: Poison) -> Append:
     """The bytes as they came. They hold no countable rows, so positions do not move."""
     place = (message.topic, message.partition, message.offset)
-    extra = {name: message.headers[name] for name in (FILE, "batch") if name in message.headers}
+    extra = {name: message.headers[name] for name in (FILE, "batch", REPLAYED) if name in message.headers}
     cause, trace = message_id(message), trace_of(message.headers)
     headers = data_headers(RECORD_REFUSED_V1, state.pipeline, place, message.timestamp, extra, cause=cause, trace=trace)
     headers["content-type"] = message.headers.get("content-type", "application/octet-stream")

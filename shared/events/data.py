@@ -21,6 +21,8 @@ RECORD_REFUSED_V1 = "driftloop.records.refused.v1"
 
 FILE = "file"
 REASON = "driftloop.reason"
+REPLAYED = "driftloop.replayed"
+"""How often the rows have been put back by `driftloop replay`, this time included; absent where they never were."""
 
 
 def data_headers(

@@ -10,13 +10,11 @@ from services.cli.errors import UserError
 from services.cli.reading import whole
 from services.ingestion.registry import media_type
 from shared.events.base import derive_id
-from shared.events.data import ARROW_BATCH, FILE, REASON
+from shared.events.data import ARROW_BATCH, FILE, REASON, REPLAYED
 from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED
 from shared.runtime.core import Message
 from shared.runtime.ports import Log, OffsetOutOfRange
 
-REPLAYED = "driftloop.replayed"
-"""Header: how often the row had been put back when it died again."""
 ACTION = "driftloop.action"
 ERRORS = "__connect.errors."
 

@@ -14,6 +14,7 @@ import yaml
 
 from shared.access.stores import Standing
 from shared.access.tokens import AccessError, TokenFile, access_of, issue, line_of, read_grants
+from tests.integration.fleet import until
 from tests.unit.doors.bench import House, opened
 from tests.unit.ingestion.doors import row
 
@@ -167,12 +168,18 @@ def test_without_a_file_all_is_open_and_a_warning_says_so(caplog: pytest.LogCapt
     assert "everything" in caplog.text
 
 
+def lines_about_requests(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "shared.access.watching"]
+
+
 def test_the_log_names_who_asked_and_holds_neither_token_nor_body(
     house: House, producer: Bearer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         house.client.post(f"{RECORDS}?password=hush", json=row(shop="confidential"), headers=producer)
-    line = next(record for record in caplog.records if record.name == "shared.access.watching")
+        # The line follows the answer.
+        until(lambda: bool(lines_about_requests(caplog)), "the request's line")
+    [line] = lines_about_requests(caplog)
     assert line.getMessage() == "POST /v1/pipelines/{name}/records 202"
     assert (line.__dict__["by"], line.__dict__["pipeline"]) == ("till-1", "shop")
     said = "".join(str(record.__dict__) for record in caplog.records if record.name.startswith(("shared", "services")))
