@@ -48,10 +48,4 @@ def _doors(settings: PredictionSettings, using: Clients, metrics: Metrics) -> tu
         ready=feed.ready,
         threads=settings.threads,
     )
-    return feed, _OffersDoor(offers), WebDoor(app, settings.host, settings.port)
-
-
-class _OffersDoor:
-    def __init__(self, offers: Offers) -> None:
-        self.start = offers.start
-        self.stop = offers.close
+    return feed, offers, WebDoor(app, settings.host, settings.port)

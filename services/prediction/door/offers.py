@@ -52,7 +52,7 @@ class Offers:
             self._changed.notify()
             return True
 
-    def close(self, seconds: float) -> None:
+    def stop(self, seconds: float) -> None:
         """Carries over what waits, for so long at most."""
         with self._changed:
             self._closing = True
@@ -60,6 +60,8 @@ class Offers:
         self._thread.join(seconds)
         with self._changed:
             left = len(self._waiting)
+            self._waiting.clear()
+            self._changed.notify()
         if left:
             self._lost(left)
             LOGGER.error("%d deliveries of scored rows were not taken by the log in time and are lost", left)
@@ -89,5 +91,5 @@ class Offers:
 
     def _carried(self, count: int) -> None:
         with self._changed:
-            for _ in range(count):
+            for _ in range(min(count, len(self._waiting))):
                 self._bytes -= len(self._waiting.popleft().value)

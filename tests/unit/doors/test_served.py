@@ -113,7 +113,7 @@ def test_offers_reach_the_log_in_order() -> None:
     log = Log()
     running, lost = started(log, 10**6)
     assert all(running("mill", b"%d" % number, {}) for number in range(1000))
-    running.close(5)
+    running.stop(5)
     assert [append.value for append in log.taken] == [b"%d" % number for number in range(1000)]
     assert lost == []
 
@@ -126,7 +126,7 @@ def test_offers_wait_for_a_log_that_is_away_and_none_is_lost() -> None:
     assert log.refused.wait(5)
     log.up.set()
     until(lambda: log.taken)
-    running.close(5)
+    running.stop(5)
     assert (len(log.taken), lost) == (1, [])
 
 
@@ -139,7 +139,7 @@ def test_what_finds_no_room_is_refused_at_once_and_counted() -> None:
     assert not running("mill", b"x" * (LARGEST + 1), {})
     assert lost == [1, 1]
     log.up.set()
-    running.close(5)
+    running.stop(5)
     assert len(log.taken) == 1
 
 
@@ -148,6 +148,6 @@ def test_what_cannot_be_carried_before_the_end_is_counted_as_lost() -> None:
     log.up.clear()
     running, lost = started(log)
     running("mill", b"a", {})
-    running.close(0.05)
+    running.stop(0.05)
     assert lost == [1]
     assert not running("mill", b"b", {})
