@@ -10,6 +10,9 @@ a unit that the worker meets for the first time (a new lane, a restart, a partit
 one before its own first input.  What its state covers is skipped as always.  So a core sees every change, or the
 latest at once, and must be content with either: such a message says how things are, not what changed.
 
+**A message in a partition that is not its unit's** is told and passed over: taken, it would begin a second state of the
+unit there, beside the right one. Only a foreign writer can put it there.
+
 **An input that the core cannot handle** is set aside where the host wants that: the others of its batch go through
 first, then the input's unit stays as it is and covers it, and an effect says what became of it (a dead letter, an
 answer).  Otherwise one pipeline's defect would stop all that share its partition.
@@ -17,6 +20,7 @@ answer).  Otherwise one pipeline's defect would stop all that share its partitio
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -24,8 +28,10 @@ from shared.runtime.advance import Advanced, Held, Host, advance
 from shared.runtime.aside import OUTSIDE, SetAside, Unmoved
 from shared.runtime.core import Append, Core, Input, Message, Read, Request, Tick, Unit
 from shared.runtime.observer import Observer, Silent
-from shared.runtime.partitions import LANE
+from shared.runtime.partitions import LANE, partition_of
 from shared.runtime.ports import Log, Place
+
+_log = logging.getLogger(__name__)
 
 BATCH = 64
 """Messages folded into one unit of work, at most."""
@@ -189,10 +195,15 @@ class Worker:
         if message.topic in self._for_all:
             self._latest[message.topic, message.key] = message
             yield from ((unit, message) for unit in self._known.get(message.key, ()))
-        else:
-            unit = unit_of(self.core, message)
+            return
+        unit = unit_of(self.core, message)
+        home = partition_of(unit.pipeline, unit.lane, self._log.partitions(message.topic))
+        if home == message.partition:
             yield from self._introduce(unit)
             yield unit, message
+        else:
+            place = f"{message.topic}/{message.partition}/{message.offset}"
+            _log.error("ignored %s: its key belongs to partition %d; who wrote it chose another", place, home)
 
     def _introduce(self, unit: Unit) -> list[tuple[Unit, Input]]:
         """For a unit met for the first time: the latest messages for all lanes."""

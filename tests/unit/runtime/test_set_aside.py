@@ -13,6 +13,7 @@ from shared.events.letters import set_aside
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Input, Message, Read, Request, Step, Unit
 from shared.runtime.hosts import ProcessHost
+from shared.runtime.partitions import partition_of
 from shared.runtime.ports import BlobMissing, Indefinite
 from shared.runtime.worker import Worker
 
@@ -98,3 +99,21 @@ def test_what_is_no_inputs_fault_is_done_again_and_sets_nothing_aside(trouble: C
     with pytest.raises((Indefinite, BlobMissing, OSError)):
         here.worker.step()
     assert here.log.read("records.dead", 0, 0, 10) == []
+
+
+def test_a_message_in_anothers_partition_begins_no_second_state() -> None:
+    log = MemoryLog(lambda: 0)
+    log.create("numbers", TopicSettings(2))
+    log.create("records.dead", TopicSettings(2))
+    core = Summing(ZeroDivisionError)
+    host = ProcessHost(core, log, lambda run: None, lambda answer: None)
+    worker = Worker(core, log, BlobReader(MemoryBlobs()), host, lane_topics=frozenset())
+    worker.open()
+    home = partition_of("p", None, 2)
+    for partition, value in ((home, b"1"), (1 - home, b"10"), (home, b"2")):
+        log.append("numbers", partition, "p", value, {})
+    while worker.sweep():
+        pass
+    held = host.held(Unit("p"))
+    assert held is not None
+    assert held.state == 3
