@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from shared.operations.metrics import Metrics
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Input, Message, Read, Step, Tick, Unit, Wake
 from shared.runtime.hosts import ProcessHost
+from shared.runtime.partitions import partition_of
 from shared.runtime.ports import Fenced, Indefinite, LogError, Place, Unsettled
 from shared.runtime.worker import Worker
 
@@ -176,6 +178,11 @@ class Listener:
         return Step(Heard(state.messages + 1, state.ticks), (Wake("later", item.timestamp + 1000),))
 
 
+def at_home_in(partition: int) -> str:
+    """A pipeline whose partition this is."""
+    return next(name for name in (f"p{number}" for number in count()) if partition_of(name, None, 2) == partition)
+
+
 class Bench:
     """A worker's part on a log in memory."""
 
@@ -189,10 +196,10 @@ class Bench:
 
     def bring(self, partition: int, messages: int = 1) -> None:
         for _ in range(messages):
-            self.log.append("in", partition, f"p{partition}", b"", {})
+            self.log.append("in", partition, at_home_in(partition), b"", {})
 
     def heard(self, partition: int) -> Heard:
-        held = self.host.held(Unit(f"p{partition}"))
+        held = self.host.held(Unit(at_home_in(partition)))
         assert held is not None
         state: Heard = held.state
         return state
