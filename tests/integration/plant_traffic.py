@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import Event
+from time import monotonic
 
 import httpx
 import orjson
@@ -13,6 +15,8 @@ import pyarrow as pa
 from services.embedded.plant import Plant
 
 BATCH = 25
+PATIENCE = 60.0
+"""Seconds for which a delivery is tried again."""
 
 
 @dataclass
@@ -110,13 +114,14 @@ class Traffic:
 
     def _attempts(self, what: str, rows: list[dict[str, object]], key: str) -> Iterator[httpx.Response]:
         body = orjson.dumps(rows, option=orjson.OPT_UTC_Z)
-        for _ in range(600):
+        deadline = monotonic() + PATIENCE
+        while monotonic() < deadline:
             try:
                 yield self._client.post(
                     f"/v1/pipelines/{self.name}/{what}", content=body, headers={**JSON, "Idempotency-Key": key}
                 )
             except httpx.TransportError:
-                continue
+                Event().wait(0.05)  # a process that is starting again takes nothing yet
 
 
 JSON = {"content-type": "application/json"}
