@@ -124,9 +124,11 @@ class FaustHost:
     async def _agent(self, stream: StreamT[Any]) -> None:
         async for events in cast(faust.Stream[bytes], stream).take_events(BATCH, within=GATHER):
             try:
-                # Those of an older assignment are left alone: they are read again, here or elsewhere.
-                fresh = [event.message for event in events if event.message.generation_id == self._generation]
-                await self._books.handle([message_of(message, self._names) for message in fresh])
+                # A batch ends before partitions change hands: half of it would land in the books of the next owner.
+                async with self._handover:
+                    # Those of an older assignment are left alone: they are read again, here or elsewhere.
+                    fresh = [event.message for event in events if event.message.generation_id == self._generation]
+                    await self._books.handle([message_of(message, self._names) for message in fresh])
             except BaseException as error:
                 self._fail("a batch could not be finished", error)
                 raise
