@@ -11,7 +11,7 @@ from shared.events.training import ProbeCompleted, Trigger, Window
 
 PAST: Window = "past-and-present"
 PRESENT: Window = "present-only"
-PAYS = 1.5
+PAYS = 1.6
 """Standard deviations of lead at which a fit is worth its cost: a mild bar, since checks come regularly and add up."""
 
 

@@ -170,13 +170,13 @@ def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -
         others = tuple(other for other in state.changes if other is not change)
         state = replace(end(state, event.episode), changes=others, last_change=change.since_label, window=PAST)
     policy = pipeline.retraining
-    state = _space_checks(state, pipeline)
     trigger: Trigger = "inputs" if change.origin == "inputs" else "drift"
     stopped = braked(state, pipeline, event.episode, trigger, event.stage) or _unanswered(
         state, event, pipeline, trigger
     )
     if stopped:
         return state, stopped
+    state = _space_checks(state, pipeline)
     if policy.last is not None:
         return state, (training_request(state, pipeline, event.episode, "drift", event.stage, "last"),)
     split = event.since_label + (state.label - event.since_label) // 2
@@ -187,7 +187,8 @@ def _space_checks(state: TrainingState, pipeline: Pipeline) -> TrainingState:
     """The answer to a drift is a check brought forward: the next one is due a whole interval later."""
     if state.next_check is None:
         return state
-    return replace(state, next_check=state.label + int(pipeline.retraining.check_again * pipeline.window))
+    interval = int(pipeline.retraining.check_again * pipeline.window)
+    return replace(state, next_check=state.check_from(state.label, interval))
 
 
 def _unanswered(state: TrainingState, event: DriftMatured, pipeline: Pipeline, trigger: Trigger) -> tuple[Event, ...]:

@@ -91,7 +91,9 @@ def _training(state: TrainingState, event: TrainingRequested, pipeline: Pipeline
         trainings=(*state.trainings, event),
         history=(*state.history, event.label)[-HISTORY_KEPT:],
         lead=Lead(),
-        next_check=None if after is None or pipeline is None else event.label + int(after * pipeline.window),
+        next_check=None
+        if after is None or pipeline is None
+        else state.check_from(event.label, int(after * pipeline.window)),
     )
 
 

@@ -15,8 +15,8 @@ from shared.domain.pipeline import Pipeline
 from shared.events.training import ProbeCompleted, ProbeRequested
 from shared.runtime.jobs import JobServices
 
-CHEAPER = 4
-"""A probe has a quarter of the trees: it ranks windows, it never serves."""
+CHEAPER = 2
+"""A probe has half the trees: it never serves, but with fewer it would lose to the champion where nothing changed."""
 
 
 def probe(

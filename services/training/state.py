@@ -99,6 +99,11 @@ class TrainingState:
     def change(self, episode: str) -> Change | None:
         return next((change for change in self.changes if change.episode == episode), None)
 
+    def check_from(self, label: int, interval: int) -> int:
+        """Labelled row of the next check after ``label``: ``interval`` on, or sooner, once the present has doubled."""
+        present = label if self.last_change is None else label - self.last_change
+        return label + min(interval, max(1, present))
+
     @property
     def idle(self) -> bool:
         """Whether no job that leads to a new version is open."""

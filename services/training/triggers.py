@@ -81,12 +81,17 @@ def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, lis
     stopped = braked(state, pipeline, cause, "check", 0)
     if stopped:
         return replace(state, next_check=state.label + pipeline.window // 4), list(stopped)
-    again = replace(state, next_check=state.label + int(policy.check_again * pipeline.window))
-    split = state.label - pipeline.window // 2
-    since = state.last_change
+    again = replace(state, next_check=state.check_from(state.label, int(policy.check_again * pipeline.window)))
+    split, since = _split(state, pipeline), state.last_change
     if since is not None and split - since < policy.stages[0] * pipeline.window:
         since = None
     return again, [probe_request(state, pipeline, cause, "check", 0, since, split)]
+
+
+def _split(state: TrainingState, pipeline: Pipeline) -> int:
+    """Probes are scored on the newest half window, or on half of a present that is shorter than a window."""
+    present = state.label if state.last_change is None else state.label - state.last_change
+    return state.label - min(pipeline.window, present) // 2
 
 
 def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:

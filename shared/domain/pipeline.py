@@ -98,7 +98,9 @@ class RetrainingPolicy(Strict):
     )
     choose_window: bool = Field(True, description="Let probes choose between past-and-present and present-only.")
     check_after: float | None = Field(
-        1.0, gt=0, description="Windows after a training until a fresh one is tried by probes."
+        1.0,
+        gt=0,
+        description="Windows after a training until probes try a fresh one: sooner if the rows since a change double.",
     )
     check_again: float = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
     every: Rows | None = Field(None, ge=1, description="Train every so many labelled rows, whatever the data say.")

@@ -94,6 +94,17 @@ def test_a_check_is_made_a_window_after_a_training_and_again_a_window_after_a_va
     assert "would not pay" in suppressed(desk)
 
 
+def test_after_a_change_checks_come_as_the_present_doubles_until_they_are_a_window_apart() -> None:
+    desk = Desk(retraining={"check_after": 1.0})
+    desk.serve_first()
+    desk.label(10)
+    desk.probe = EVEN
+    desk.drift("caps", since=W)
+    desk.label(3 * W)
+    asked = [(event.label - W, event.split_label - W) for event in desk.of(ProbeRequested)]
+    assert asked == [(10, 5), (20, 10), (40, 20), (80, 60), (120, 100)]
+
+
 def test_a_check_that_pays_is_trained() -> None:
     desk = Desk(retraining={"check_after": 1.0})
     desk.label(2 * W)
@@ -138,6 +149,15 @@ def test_a_drift_is_probed_first_and_split_in_the_middle_of_its_present() -> Non
     desk.drift("caps", since=50)
     (probe,) = desk.of(ProbeRequested)
     assert (probe.since_label, probe.split_label, probe.windows) == (50, 65, ("past-and-present", "present-only"))
+
+
+def test_inputs_that_are_only_watched_put_off_no_check() -> None:
+    desk = Desk(retraining={"check_after": 1.0})
+    desk.serve_first()
+    desk.label(30)
+    desk.drift("inputs", since=W + 20, origin="inputs")
+    desk.label(10)
+    assert [event.label for event in desk.of(ProbeRequested)] == [2 * W]
 
 
 def test_a_past_that_hurts_beyond_doubt_stays_forgotten_in_later_trainings() -> None:
