@@ -41,7 +41,7 @@ def policy_names(listed: str, pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def compare(
-    what: Replay, policy: str, progress: Progress, *, keep: Path | None = None, observer: Observer | None = None
+    what: Replay, policy: str, progress: Progress, *, keep: Path | None = None, observer: Observer = lambda _: None
 ) -> PolicyResult:
     """One policy's run. ``keep``: the directory for its blobs, which is a temporary one by default.
 

@@ -39,7 +39,7 @@ class Replay:
 
 
 def replay(
-    what: Replay, policy: str, blobs: Blobs, progress: Progress, observer: Observer | None = None
+    what: Replay, policy: str, blobs: Blobs, progress: Progress, observer: Observer = lambda _: None
 ) -> PolicyResult:
     """Runs one policy over the whole stream."""
     started = perf_counter()
@@ -54,9 +54,9 @@ def replay(
         pending.add(batch, system.records(batch), rows)
         tally.look(system, rows)
         progress(rows)
-        if observer is not None:
-            observer(tally)
+        observer(tally)
     _finish(system, pending, tally, rows)
+    observer(tally)
     return tally.result(perf_counter() - started)
 
 

@@ -11,10 +11,9 @@ from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event
 from shared.events.deployment import CandidatePromoted, PromotionRolledBack, PromotionVerified
+from shared.events.training import EvaluationCompleted
 
 CARDS = "cards"
-TOLD = (CandidatePromoted, PromotionVerified, PromotionRolledBack)
-"""What a card is written for, and written again for: later labels confirm a promotion, or undo it."""
 
 
 class CardFile:
@@ -24,15 +23,24 @@ class CardFile:
         self._folder = folder / CARDS
         self._pipeline = pipeline
         self._ledger: list[Event] = []
+        self._promoted: set[str] = set()
 
     def add(self, fresh: Iterable[Event]) -> None:
-        """Cards of the versions that the fresh events promote, verify or undo."""
+        """Cards of the promoted versions that the fresh events speak of."""
         events = list(fresh)
         self._ledger += events
-        for version in dict.fromkeys(event.version for event in events if isinstance(event, TOLD)):
+        self._promoted |= {event.version for event in events if isinstance(event, CandidatePromoted)}
+        for version in self._promoted & {version for event in events for version in _versions(event)}:
             self._folder.mkdir(parents=True, exist_ok=True)
             card = model_card(version, self._ledger, self._pipeline)
             (self._folder / f"{version}.md").write_text(card, "utf-8")
+
+
+def _versions(event: Event) -> tuple[str, ...]:
+    """Those whose card the event changes: later labels compare a version with others, confirm it, or undo it."""
+    if isinstance(event, EvaluationCompleted):
+        return (event.champion, *event.pairs)
+    return (event.version,) if isinstance(event, CandidatePromoted | PromotionVerified | PromotionRolledBack) else ()
 
 
 def card_of(past: History, prefix: str) -> str:

@@ -21,7 +21,7 @@ from shared.domain.pipeline_file import decode_pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
 from shared.events.commands import RetrainModel
-from shared.events.deployment import CandidatePromoted, PipelineApplied, TrialPended
+from shared.events.deployment import CandidatePromoted, CommandRefused, PipelineApplied, TrialPended
 from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
@@ -34,6 +34,9 @@ AWAITED = (PipelineApplied, DriftMatured, CandidatePromoted, TrialPended, Evalua
 """Ledger events after which something may be due at once: the labelled rows may have come before the event."""
 SETTLED = 4
 """Windows of labels after a change in which checks still ask whether to forget its past."""
+
+
+Said = tuple[TrainingState, tuple[Event, ...]]
 
 
 class Training:
@@ -78,23 +81,31 @@ class Training:
         if pipeline is not None and isinstance(event, ProbeCompleted) and accepted:
             state, said = _on_probed(state, event, requests[event.job], pipeline)
             effects += [_append(e, message) for e in said]
-        return Step(state, (*effects, *self._work(state, event, message)))
-
-    def _work(self, state: TrainingState, event: Event, message: Message) -> tuple[Effect, ...]:
-        """Claims the first open job; starts it once the claim is accepted. One job at a time per pipeline."""
         if isinstance(event, JobClaimed):
-            job = state.jobs.find(event.job)
-            if job is None or job.token != message.offset:
-                return ()
-            # Whoever folds the claim watches its lease: the claimant may be gone, or have lost the pipeline.
-            wake = Wake(LEASES, message.timestamp + job_fold.LEASE + 1)
-            mine = job.worker == self._worker
-            return (wake, Run(job.id, message.offset, _payload(state, job.id))) if mine else (wake,)
+            return Step(state, (*effects, *self._start(state, event, message)))
+        state, claims = self._claim(state, event)
+        return Step(state, (*effects, *(_append(e, message) for e in claims)))
+
+    def _start(self, state: TrainingState, event: JobClaimed, message: Message) -> tuple[Effect, ...]:
+        """The work of a claim that was accepted, if it is ours."""
+        job = state.jobs.find(event.job)
+        if job is None or job.token != message.offset:
+            return ()
+        # Whoever folds the claim watches its lease: the claimant may be gone, or have lost the pipeline.
+        wake = Wake(LEASES, message.timestamp + job_fold.LEASE + 1)
+        mine = job.worker == self._worker
+        return (wake, Run(job.id, message.offset, _payload(state, job.id))) if mine else (wake,)
+
+    def _claim(self, state: TrainingState, event: Event) -> Said:
+        """The first open job, once. One job at a time per pipeline."""
         first = state.jobs.open[0] if state.jobs.open else None
         changes = isinstance(event, job_fold.Requested | job_fold.Result)
         if first is None or not changes or (first.token is not None and not _given_up(event, first)):
-            return ()
-        return (_append(self._next_attempt(state, first), message),)
+            return state, ()
+        claim = (first.id, first.attempt + 1)
+        if claim == state.claim:
+            return state, ()
+        return replace(state, claim=claim), (self._next_attempt(state, first),)
 
     def _next_attempt(self, state: TrainingState, job: job_fold.Job) -> Event:
         """A claim, or the end of a job that had all its attempts."""
@@ -133,15 +144,20 @@ def _on_performance(
 
 
 def _on_command(state: TrainingState, event: Event, message: Message, pipeline: Pipeline | None) -> Step[TrainingState]:
-    if not isinstance(event, RetrainModel) or pipeline is None:
+    if not isinstance(event, RetrainModel):
         return Step(state)
+    if pipeline is None:
+        return Step(state, (_append(_refused(event), message),))
     said = braked(state, pipeline, event.command, "request", 0) or (
         training_request(state, pipeline, event.command, "request", 0, state.window, state.last_change),
     )
     return Step(state, tuple(_append(e, message) for e in said))
 
 
-Said = tuple[TrainingState, tuple[Event, ...]]
+def _refused(command: RetrainModel) -> Event:
+    """The ledger's word that the pipeline was applied may come after a command that was given after it."""
+    reason = "no pipeline file has come to training yet: apply one, or ask again in a moment"
+    return CommandRefused(pipeline=command.pipeline, command=command.command, reason=reason)
 
 
 def _ripen(state: TrainingState, event: DriftMatured) -> TrainingState:

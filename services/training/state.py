@@ -58,6 +58,8 @@ class TrainingState:
     label: int = 0
     marks: Marks = ()
     jobs: Jobs = field(default_factory=Jobs)
+    claim: tuple[str, int] = ("", 0)
+    """The job and the attempt that were claimed last: the claim may still be on its way to the ledger's reader."""
     trainings: tuple[TrainingRequested, ...] = ()
     evaluations: tuple[EvaluationRequested, ...] = ()
     probes: tuple[ProbeRequested, ...] = ()

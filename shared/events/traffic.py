@@ -58,7 +58,7 @@ HOMES: Mapping[str, tuple[str, Topic]] = {
 """Module that declares an event -> who says it, and where."""
 ELSEWHERE: Mapping[type[Event], Topic] = {ServingChanged: SERVING}
 """Events that don't go where the others of their module go."""
-TOGETHER: Mapping[type[Event], tuple[str, ...]] = {CommandRefused: ("drift_detection",)}
+TOGETHER: Mapping[type[Event], tuple[str, ...]] = {CommandRefused: ("drift_detection", "training")}
 """Services that say another's event too: each refuses the commands that it owns."""
 
 DATA = (

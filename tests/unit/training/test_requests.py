@@ -11,7 +11,7 @@ from services.training.work import decode_work
 from shared.domain.trials import Paired
 from shared.events.base import Event
 from shared.events.commands import PausePipeline, ResumePipeline, RetrainModel
-from shared.events.deployment import EpisodeClosed, TrialPended
+from shared.events.deployment import CommandRefused, EpisodeClosed, TrialPended
 from shared.events.drift_detection import DataFaultCleared, DataFaultFound
 from shared.events.jobs import ATTEMPTS, LEASE
 from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
@@ -219,6 +219,24 @@ def act(desk: Desk, trigger: str) -> None:
         desk.drift("caps")
     else:
         desk.send(COMMANDS.name, RetrainModel(pipeline=NAME, command="now"))
+
+
+def test_requests_that_come_together_are_claimed_one_after_the_other_and_once_each() -> None:
+    desk = Desk()
+    desk.serve_first()
+    before = len(desk.of(JobClaimed))
+    desk.send(COMMANDS.name, *(RetrainModel(pipeline=NAME, command=name) for name in ("a", "b", "c")))
+    requested = [event.job for event in desk.of(TrainingRequested)[1:]]
+    assert [event.job for event in desk.of(JobClaimed)[before:]] == requested
+    assert len(requested) == 3
+
+
+def test_where_no_pipeline_file_is_known_the_request_is_refused() -> None:
+    desk = Desk()
+    desk.send(COMMANDS.name, RetrainModel(pipeline="another", command="now"))
+    (refused,) = desk.of(CommandRefused)
+    assert (refused.pipeline, refused.command) == ("another", "now")
+    assert "no pipeline file" in refused.reason
 
 
 def test_resumed_it_trains_again() -> None:
