@@ -31,6 +31,7 @@ REQUESTED = TrainingRequested | EvaluationRequested | ProbeRequested
 DONE = TrainingCompleted | EvaluationCompleted | ProbeCompleted
 JOBS = {TrainingRequested.type: "training", EvaluationRequested.type: "comparison", ProbeRequested.type: "probes"}
 """What a job is called, by the type of its request."""
+PAUSED = " (retraining paused)"
 NO_CHAMPION = "none yet: collecting labelled rows"
 
 
@@ -53,7 +54,7 @@ def standing(events: Sequence[Event]) -> dict[str, str]:
 def _paused(events: Iterable[Event]) -> str:
     switch = [event for event in events if isinstance(event, PipelinePaused | PipelineResumed)]
     paused = switch and isinstance(switch[-1], PipelinePaused)
-    return " (retraining paused)" if paused and switch[-1].command != "end-of-stream" else ""
+    return PAUSED if paused and switch[-1].command != "end-of-stream" else ""
 
 
 def _champion(events: Iterable[Event]) -> str:
@@ -76,7 +77,12 @@ def _open_faults(events: Iterable[Event]) -> list[str]:
     found = {event.fault: event for event in events if isinstance(event, DataFaultFound)}
     cleared = {event.fault for event in events if isinstance(event, DataFaultCleared)}
     left = [event for fault, event in found.items() if fault not in cleared]
-    return [f"{brief(e.fault)} ({e.kind} of {e.column or 'the rows'} since row {whole(e.first)})" for e in left]
+    return [fault_words(event.fault, event.kind, event.column, event.first) for event in left]
+
+
+def fault_words(fault: str, kind: str, column: str, first: int) -> str:
+    """An open fault, by the id that `clear-fault` takes."""
+    return f"{brief(fault)} ({kind} of {column or 'the rows'} since row {whole(first)})"
 
 
 def _open_jobs(events: Iterable[Event]) -> list[str]:

@@ -11,7 +11,7 @@ from services.cli import running
 from services.cli.client.answers import Refused
 from services.cli.ledger import ledger_history, pipelines
 from services.cli.reading import of_pipeline
-from services.cli.standing import JOBS, NO_CHAMPION, listed, standing
+from services.cli.standing import JOBS, NO_CHAMPION, PAUSED, fault_words, listed, standing
 from services.cli.words import brief
 from services.deployment.core import Deployment
 from services.deployment.standings import document
@@ -26,6 +26,7 @@ READ_MODEL, LEDGER_TOPIC = "read model", "ledger"
 DOOR_SECONDS = 2.0
 NO_ANSWER = {"no-read-model": "the read model does not answer", "no-pipeline": "the read model does not know it yet"}
 """Refusals that the ledger may know better than."""
+FAULT = ("id", "kind", "column", "first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,19 @@ def _lines(name: str, told: Mapping[str, Any]) -> dict[str, str]:
     """The document in the words that the ledger's fold uses."""
     champion = told["champion"]
     lines = {
-        "pipeline": name,
+        "pipeline": name + (PAUSED if told["retraining_paused"] else ""),
         "champion": f"{champion['version']}, generation {told['generation']}" if champion else NO_CHAMPION,
-        "received": f"{whole(told['row'])} records, {whole(told['label'])} labelled",
         "open episodes": listed([brief(episode) for episode in told["open_episodes"]]),
+        "open faults": listed([fault_words(*(fault[of] for of in FAULT)) for fault in told["open_faults"]]),
         "unfinished jobs": listed([f"{JOBS[job['kind']]} {brief(job['job'])}" for job in told["open_jobs"]]),
     }
     for field_, words in (("on_trial", "on trial"), ("being_verified", "being verified")):
         if told[field_]:
             lines[words] = _pair(told[field_])
-    return lines | ({"waits for approval": told["waits_for_approval"]} if told["waits_for_approval"] else {})
+    if told["waits_for_approval"]:
+        lines["waits for approval"] = told["waits_for_approval"]
+    # Rows come to the ledger with the first event that speaks of them; until then nothing is known here.
+    return lines | ({"last event": f"row {whole(told['row'])}"} if told["row"] else {})
 
 
 def _pair(pair: Mapping[str, Any]) -> str:

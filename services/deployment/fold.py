@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from services.deployment.state import RENEWING, DeploymentState, Episode, Trial, Version
+from services.deployment.state import RENEWING, DeploymentState, Episode, Fault, Trial, Version
 from shared.domain.pipeline import Pipeline
 from shared.events import jobs as job_fold
 from shared.events.base import Event
@@ -16,11 +16,13 @@ from shared.events.deployment import (
     CandidateRejected,
     EpisodeClosed,
     PipelineApplied,
+    PipelinePaused,
+    PipelineResumed,
     PromotionRolledBack,
     PromotionVerified,
     TrialPended,
 )
-from shared.events.drift_detection import DriftDetected, DriftMatured
+from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftDetected, DriftMatured
 from shared.events.training import EvaluationCompleted, ProbeRequested, TrainingCompleted, TrainingRequested
 
 CANDIDATES_KEPT = 8
@@ -71,6 +73,22 @@ def _detected(state: DeploymentState, event: DriftDetected, _: Pipeline | None) 
 def _matured(state: DeploymentState, event: DriftMatured, _: Pipeline | None) -> DeploymentState:
     episodes = tuple(replace(e, final=e.final or event.final) if e.id == event.episode else e for e in state.episodes)
     return replace(state, episodes=episodes)
+
+
+def _fault_found(state: DeploymentState, event: DataFaultFound, _: Pipeline | None) -> DeploymentState:
+    known = event.fault in state.ended or any(fault.id == event.fault for fault in state.faults)
+    fault = Fault(event.fault, event.kind, event.column, event.first)
+    return state if known else replace(state, faults=(*state.faults, fault))
+
+
+def _fault_cleared(state: DeploymentState, event: DataFaultCleared, _: Pipeline | None) -> DeploymentState:
+    return replace(_end(state, event.fault), faults=tuple(f for f in state.faults if f.id != event.fault))
+
+
+def _switched(state: DeploymentState, event: PipelinePaused | PipelineResumed, _: Pipeline | None) -> DeploymentState:
+    if event.command in state.ended:
+        return state
+    return replace(_end(state, event.command), paused=isinstance(event, PipelinePaused))
 
 
 def _requested(
@@ -178,6 +196,10 @@ def _closed(state: DeploymentState, event: EpisodeClosed, _: Pipeline | None) ->
 
 FOLDS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline | None], DeploymentState]] = {
     PipelineApplied: _applied,
+    PipelinePaused: _switched,
+    PipelineResumed: _switched,
+    DataFaultFound: _fault_found,
+    DataFaultCleared: _fault_cleared,
     DriftDetected: _detected,
     DriftMatured: _matured,
     TrainingRequested: _requested,

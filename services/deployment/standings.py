@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from services.deployment.state import DeploymentState, Trial
@@ -49,6 +50,8 @@ def document(state: DeploymentState) -> dict[str, Any]:
         "being_verified": state.watch and _pair(state.watch),
         "waits_for_approval": state.awaiting,
         "open_episodes": [episode.id for episode in state.episodes],
+        "open_faults": [asdict(fault) for fault in state.faults],
+        "retraining_paused": state.paused,
         "open_jobs": [{"job": job.id, "kind": job.kind, "attempt": job.attempt} for job in state.jobs.open],
         "row": state.row,
         "label": state.label,

@@ -58,6 +58,16 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A data fault that blocks retraining; ``first`` is the record that it began with."""
+
+    id: str
+    kind: str
+    column: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentState:
     """A fold of the ledger."""
 
@@ -73,6 +83,9 @@ class DeploymentState:
     watch: Trial | None = None
     awaiting: str | None = None
     episodes: tuple[Episode, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """With ``paused``, for those who ask how things stand: nothing is decided by them here."""
+    paused: bool = False
     jobs: Jobs = field(default_factory=Jobs)
     dispersion: Dispersion = field(default_factory=Dispersion)
     """Pooled over all evaluations."""

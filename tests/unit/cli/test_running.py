@@ -17,7 +17,7 @@ import pytest
 from services.cli import running, standings
 from services.cli.errors import UserError
 from services.deployment.standings import document
-from services.deployment.state import DeploymentState
+from services.deployment.state import DeploymentState, Fault
 from services.embedded.plant import Plant
 from shared.access.stores import Standing
 from shared.adapters.memory import MemoryBlobs, MemoryLog
@@ -145,10 +145,13 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
 
 def test_the_read_model_is_asked_first_and_its_age_told(shop: House) -> None:
-    state = DeploymentState("shop", file="f" * 64, row=1200, label=900, generation=3)
+    fault = Fault("a" * 36, "stale", "price", 1100)
+    state = DeploymentState("shop", row=1200, generation=3, faults=(fault,), paused=True)
     shop.status.standings["shop"] = Standing("shop", 41, int(time() * 1000) - 4000, document(state))
     told = call("status", "--pipeline", "shop").out
-    assert "received         1,200 records, 900 labelled" in told
+    assert "pipeline         shop (retraining paused)" in told
+    assert "(stale of price since row 1,100)" in told
+    assert "last event       row 1,200" in told
     assert re.search("told by          read model, [0-9]+ s old", told)
     as_json = json.loads(call("status", "--pipeline", "shop", "--json").out)
     assert (as_json["source"], as_json["ledger_offset"]) == ("read model", 41)

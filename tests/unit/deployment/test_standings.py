@@ -5,8 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.deployment.standings import REFRESH, Standings
+from services.deployment.standings import REFRESH, Standings, document
 from services.deployment.state import DeploymentState, Episode, Version
+from shared.events.commands import PausePipeline, ResumePipeline
+from shared.events.drift_detection import DataFaultCleared, DataFaultFound
+from shared.events.topics import COMMANDS
+from tests.unit.deployment.desk import Desk
+from tests.unit.prediction.bench import NAME
+
+FAULT = DataFaultFound(
+    pipeline=NAME,
+    fault="f",
+    kind="stale",
+    column="caps",
+    share=1.0,
+    detail="",
+    generation=1,
+    epoch=2,
+    first=20,
+    last=30,
+)
 
 
 @dataclass
@@ -63,3 +81,16 @@ def test_the_document_says_who_serves_and_what_is_open() -> None:
     assert document["champion"] == {"version": "v1", "cause": "c", "trigger": "drift"}
     assert document["open_episodes"] == ["e"]
     assert document["on_trial"] is None
+
+
+def test_the_document_says_what_blocks_retraining() -> None:
+    desk = Desk()
+    desk.say(FAULT)
+    desk.send(COMMANDS.name, PausePipeline(pipeline=NAME, command="pause"))
+    told = document(desk.state("deployment"))
+    assert told["open_faults"] == [{"id": "f", "kind": "stale", "column": "caps", "first": 20}]
+    assert told["retraining_paused"]
+    desk.say(DataFaultCleared(pipeline=NAME, fault="f", column="caps", first=20, last=30, by="itself"), FAULT)
+    desk.send(COMMANDS.name, ResumePipeline(pipeline=NAME, command="resume"))
+    told = document(desk.state("deployment"))
+    assert (told["open_faults"], told["retraining_paused"]) == ([], False)
