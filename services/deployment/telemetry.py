@@ -33,6 +33,10 @@ class DeploymentTelemetry(Flow):
         self._detected: OrderedDict[str, int] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
 
+    def begin(self) -> None:
+        self.metrics.episodes_open.clear()
+        self.metrics.served.clear()
+
     def read(self, message: Message) -> None:
         event = from_message(message) if message.topic == LEDGER.name else None
         if event is not None and event.event_id not in self._counted:
@@ -44,11 +48,14 @@ class DeploymentTelemetry(Flow):
             pipeline = self.metrics.pipeline(unit.pipeline)
             watched = state.watch.cause if state.watch else None
             self.metrics.episodes_open.labels(pipeline).set(sum(episode.id != watched for episode in state.episodes))
+            # An increase is seen only from a number that was there before it.
+            self.metrics.rollbacks.labels(pipeline)
             self.metrics.served.labels(pipeline).info({"version": state.champion.id if state.champion else ""})
 
     def _count(self, event: Event, timestamp: int) -> None:
         pipeline = self.metrics.pipeline(event.pipeline)
         if isinstance(event, DriftDetected):
+            self.metrics.drifts.labels(pipeline, event.origin).inc()
             _remember(self._detected, event.episode, timestamp)
         elif isinstance(event, CandidatePromoted):
             self.metrics.promotions.labels(pipeline, event.rule).inc()

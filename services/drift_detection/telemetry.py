@@ -45,6 +45,11 @@ class DriftTelemetry(Flow):
         self._open = read
         self._recent: dict[str, _Recent] = {}
 
+    def begin(self) -> None:
+        self._recent.clear()
+        for gauge in (self.metrics.quality, self.metrics.data_faults_open, self.metrics.evidence_ratio):
+            gauge.clear()
+
     def read(self, message: Message) -> None:
         if message.topic != PERFORMANCE.name:
             return

@@ -24,12 +24,14 @@ def build(metrics: Metrics) -> Service:
 
 
 def _run(host: FaustHost) -> Run:
-    """Faust turns its own loop, and asks now and then whether to stop: that is when health is told."""
+    """Faust turns its own loop, and asks now and then whether to stop: that is when health and lag are told."""
 
-    def run(lifecycle: Lifecycle, health: Health, _: Metrics) -> int:
+    def run(lifecycle: Lifecycle, health: Health, metrics: Metrics) -> int:
         def stopping() -> bool:
             health.beat()
             health.opened() if host.assigned else health.closed("waiting for its partitions")
+            for topic, messages in host.lag.items():
+                metrics.lag_messages.labels(topic).set(messages)
             return lifecycle.stopping.is_set()
 
         return host.run(stopping)

@@ -20,6 +20,10 @@ class TrainingTelemetry(Flow):
         super().__init__(metrics)
         self._running: dict[Unit, int] = {}
 
+    def begin(self) -> None:
+        self._running.clear()
+        self.metrics.jobs_running.set(0)
+
     def read(self, message: Message) -> None:
         event = from_message(message) if message.topic == LEDGER.name else None
         if isinstance(event, TrainingCompleted | EvaluationCompleted | ProbeCompleted):

@@ -85,6 +85,7 @@ class Metrics:
             "drift_evidence_ratio", "Evidence for drift against its threshold; 1 is an alarm.", "pipeline", "test"
         )
         self.data_faults_open = self._gauge("data_faults_open", "Data faults that block retraining.", "pipeline")
+        self.drifts = self._counter("drifts", "Drifts detected.", "pipeline", "origin")
         self.episodes_open = self._gauge("drift_episodes_open", "Drifts that are not answered yet.", "pipeline")
 
     def _model(self) -> None:
@@ -105,6 +106,7 @@ class Metrics:
         )
 
     def _process(self) -> None:
+        self.ready = self._gauge("ready", "What /readyz says: 1 is yes.")
         self.http_request_seconds = self._histogram(
             "http_request_seconds", "HTTP requests.", REQUESTS, "method", "route", "status"
         )

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Flow:
-    """An `Observer`. A service's own numbers go into `read`, `wrote` and `changed`.
+    """An `Observer`. A service's own numbers go into `read`, `wrote`, `changed` and `begin`.
 
     Nothing raises out of here: the unit of work that is told of is done, and an error would make the worker do it
     again. ``clock`` is in seconds since the epoch, as append times are in milliseconds.
@@ -31,6 +31,10 @@ class Flow:
         self.metrics = metrics
         self._clock = clock
         self._failed: set[type[Exception]] = set()
+
+    def opened(self) -> None:
+        with self._harmless():
+            self.begin()
 
     def seen(self, message: Message) -> None:
         with self._harmless():
@@ -51,6 +55,9 @@ class Flow:
     def moved(self, unit: Unit, state: object) -> None:
         with self._harmless():
             self.changed(unit, state)
+
+    def begin(self) -> None:
+        """Forgets the numbers of states: those that are held are told again."""
 
     def read(self, message: Message) -> None:
         """What a message that was read means."""

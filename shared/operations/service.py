@@ -81,6 +81,7 @@ def _answering(
 ) -> int:
     """/livez, /readyz and /metrics are there before anything else is built, and until everything else is closed."""
     metrics = Metrics()
+    metrics.ready.set_function(lambda: health.ready()[0])
     with closing(OperationsServer(settings.host, settings.port, health, metrics)) as server:
         _log.info("starting; /livez, /readyz and /metrics are on port %d", server.port, extra={"port": server.port})
         with closing(build(metrics)) as service:

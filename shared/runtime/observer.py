@@ -10,6 +10,9 @@ from shared.runtime.core import Append, Message, Unit
 class Observer(Protocol):
     """Called after the unit of work is done. It must not raise and must not block."""
 
+    def opened(self) -> None:
+        """What was told before may be another's by now; `moved` follows for each state that is held."""
+
     def seen(self, message: Message) -> None: ...
 
     def said(self, append: Append) -> None: ...
@@ -19,6 +22,9 @@ class Observer(Protocol):
 
 class Silent:
     """For hosts that nobody watches."""
+
+    def opened(self) -> None:
+        """Nothing is told."""
 
     def seen(self, message: Message) -> None:
         """Nothing is told."""

@@ -90,10 +90,13 @@ class Worker:
         for topic in self._own:
             for partition in owned:
                 self._positions[topic, partition] = self._host.position(topic, partition)
+        self._observer.opened()
         for unit in self._host.units():
             self._meet(unit)
             held = self._host.held(unit)
             self._note(unit, held)
+            if held is not None:
+                self._observer.moved(unit, held.state)
 
     def places(self) -> tuple[Place, ...]:
         """What this worker reads, in the order in which it should be drained."""

@@ -113,17 +113,20 @@ class Reader(stock.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock: remembers each gap that a transaction leaves, and takes the record behind it for done."""
 
-    async def behind(self) -> tuple[bool, tuple[int, ...]]:
-        """Whether anything waits to be fetched or handled; and how far fetching has come.
+    async def behind(self) -> tuple[dict[TP, int], tuple[int, ...]]:
+        """Per place, the offsets that wait to be fetched or handled; and how far fetching has come.
 
         The end is the last stable offset, and fetching passes over markers and aborted records: at rest both meet.
         """
         owned = sorted(self.assignment())
         ends = await self.highwaters(*owned) if owned else {}
-        fetched = tuple([await self.position(place) or 0 for place in owned])
-        unfetched = any(ends[place] > offset for place, offset in zip(owned, fetched, strict=True))
-        reached = self.app.positions
-        return unfetched or any(end > reached.get(place, end) for place, end in self.delivered.items()), fetched
+        fetched = {place: await self.position(place) or 0 for place in owned}
+        behind = {place: max(0, ends[place] - self._done(place, fetched[place])) for place in owned}
+        return behind, tuple(fetched.values())
+
+    def _done(self, place: TP, fetched: int) -> int:
+        handled = self.app.positions.get(place, fetched)
+        return handled if self.delivered.get(place, 0) > handled else fetched
 
 
 class Writer(stock.Producer):

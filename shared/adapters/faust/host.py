@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import faust
-from faust.types import StreamT
+from faust.types import TP, StreamT
 
 from shared.adapters.faust.books import Books
 from shared.adapters.faust.driver import App
@@ -63,6 +63,8 @@ class FaustHost:
         self._books = Books(core, self._app, read, set_aside, observer or Silent())
         self._names = {connection.wire_name(topic): topic for topic in core.reads}
         self._generation = -1
+        self.lag: Mapping[str, int] = {}
+        """Per topic, offsets between what counts and the end, over all owned partitions, as the watchdog saw it."""
         self._name = core.name
 
     @property
@@ -150,11 +152,16 @@ class FaustHost:
         if not self._books.open:
             return Standing(True, (self.handled,))
         behind, fetched = await self._app.reader.behind()
-        return Standing(behind, (self.handled, *fetched))
+        self.lag = _by_topic(self._names, behind)
+        return Standing(any(behind.values()), (self.handled, *fetched))
 
     def _fail(self, reason: str, error: BaseException | None = None) -> None:
         _log.critical("%s; the process ends, the next one begins from what is stored", reason, exc_info=error)
         self._end(FAILED)
+
+
+def _by_topic(names: Mapping[str, str], behind: Mapping[TP, int]) -> dict[str, int]:
+    return {name: sum(n for place, n in behind.items() if place.topic == wire) for wire, name in names.items()}
 
 
 def _failed(starting: asyncio.Future[None]) -> bool:

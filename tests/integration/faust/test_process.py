@@ -48,6 +48,10 @@ def test_what_it_tells(broker: str, tmp_path: Path) -> None:
         assert host.appended == 2
     assert not host.assigned
     assert (told.read, told.written, told.states["a"]) == ([b"add 1", b"add 2"], [b"1", b"3"], Tally(2, {LEFT: 3}))
+    again = Told()
+    with in_thread(toy_host(made.connection, tmp_path, observer=again)):
+        until(lambda: again.states == {"a": Tally(2, {LEFT: 3})}, "the state it begins with is told")
+    assert again.read == []
     made.close()
 
 
@@ -99,6 +103,9 @@ class Told:
         self.read: list[bytes] = []
         self.written: list[bytes] = []
         self.states: dict[str, object] = {}
+
+    def opened(self) -> None:
+        self.states.clear()
 
     def seen(self, message: Message) -> None:
         self.read.append(message.value)

@@ -76,7 +76,17 @@ def test_idle_topics_of_a_busy_partition_are_not_read_again(made: World, tmp_pat
     assert made.states()[neighbours[2]].state.count == 2
 
 
+def test_what_waits_is_told_per_topic(made: World, tmp_path: Path) -> None:
+    with in_thread(toy_host(made.connection, tmp_path)) as host:
+        until(lambda: host.lag == {LEFT: 0, RIGHT: 0}, "nothing waits")
+        asyncio.run_coroutine_threadsafe(host._handover.acquire(), host._app.loop).result(10)
+        made.write(LEFT, "a", b"add 1", b"add 2", b"add 3")
+        until(lambda: host.lag == {LEFT: 3, RIGHT: 0}, "three messages wait while no batch can begin")
+        host._app.loop.call_soon_threadsafe(host._handover.release)
+        until(lambda: host.lag == {LEFT: 0, RIGHT: 0}, "nothing waits again")
+
+
 def behind(host: FaustHost) -> bool:
     """What the watchdog is told."""
     asked = asyncio.run_coroutine_threadsafe(host._app.reader.behind(), host._app.loop)
-    return asked.result(10)[0]
+    return any(asked.result(10)[0].values())

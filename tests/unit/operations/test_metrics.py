@@ -15,8 +15,8 @@ OURS = sorted(
     (each for each in Metrics().registry.collect() if each.name.startswith("driftloop_")), key=lambda m: m.name
 )
 UNITS = ("seconds", "bytes", "ratio", "messages", "info")
-UNITLESS = ("driftloop_model_quality", "_open", "_running")
-"""Shares and counts of things."""
+UNITLESS = ("driftloop_model_quality", "_open", "_running", "driftloop_ready")
+"""Shares, counts of things, yes and no."""
 
 
 @pytest.mark.parametrize("metric", OURS, ids=lambda metric: metric.name)

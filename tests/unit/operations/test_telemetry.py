@@ -113,6 +113,16 @@ class TestDriftDetection:
         telemetry.moved(UNIT, DriftState(PLANT, file="f", faults=(OpenFault("id", "missing", "price", 0, 10),)))
         assert number(metrics, "data_faults_open", pipeline=PLANT) == 1
 
+    def test_what_went_to_another_process_is_told_by_that_one_alone(
+        self, metrics: Metrics, telemetry: DriftTelemetry
+    ) -> None:
+        stays, goes = (DriftState(name, file="f", input_evidence=0.0) for name in (PLANT, "press"))
+        for state in (stays, goes):
+            telemetry.moved(Unit(state.pipeline), state)
+        telemetry.opened()
+        telemetry.moved(UNIT, stays)
+        assert told(metrics, "drift_evidence_ratio") == {PLANT}
+
     def test_quality_is_of_the_newest_rows_of_the_version_that_serves(
         self, metrics: Metrics, telemetry: DriftTelemetry
     ) -> None:
@@ -156,6 +166,8 @@ class TestTraining:
         assert number(metrics, "jobs_running") == 2
         telemetry.moved(Unit("one"), TrainingState("one", jobs=Jobs((waiting,), ("a",))))
         assert number(metrics, "jobs_running") == 1
+        telemetry.opened()
+        assert number(metrics, "jobs_running") == 0
 
 
 class TestDeployment:
@@ -167,14 +179,18 @@ class TestDeployment:
         answer = promotion.model_copy(update={"cause": drift.episode})
         for event, seconds in ((drift, 100), (answer, 130), (answer, 190)):
             telemetry.seen(heard("ledger", event, seconds=seconds))
+        assert number(metrics, "drifts_total", pipeline=PLANT, origin="performance") == 1
         assert number(metrics, "promotions_total", pipeline=PLANT, rule="provisional") == 1
         assert number(metrics, "detected_to_promoted_seconds_sum") == 30
         assert number(metrics, "detected_to_promoted_seconds_count") == 1
 
     def test_a_promotion_that_was_taken_back_is_counted(self, metrics: Metrics) -> None:
+        telemetry = DeploymentTelemetry(metrics)
+        telemetry.moved(UNIT, DeploymentState(PLANT))
+        assert told(metrics, "rollbacks") == {PLANT}, "a first one would be no increase"
         event = event_of("driftloop.deployment.rolled-back.v1/by-command")
         assert isinstance(event, PromotionRolledBack)
-        DeploymentTelemetry(metrics).seen(heard("ledger", event))
+        telemetry.seen(heard("ledger", event))
         assert number(metrics, "rollbacks_total", pipeline=PLANT) == 1
 
     def test_a_drift_is_open_until_its_answer_serves(self, metrics: Metrics) -> None:
@@ -190,3 +206,9 @@ class TestDeployment:
 
 
 PROMOTED = "deployment.promoted.v1/after-drift"
+
+
+def told(metrics: Metrics, name: str) -> set[str]:
+    """Pipelines that a metric has series of."""
+    families = [family for family in metrics.registry.collect() if family.name == f"driftloop_{name}"]
+    return {sample.labels["pipeline"] for family in families for sample in family.samples}
