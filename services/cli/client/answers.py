@@ -42,7 +42,7 @@ class Undelivered(ClientError):
 
     def __init__(self, place: str, seconds: float, cause: str) -> None:
         self.cause = cause
-        cure = "is the service up, and the address right? What was sent is kept, and flush() tries again"
+        cure = "is the service up, and the address right? Rows given to send() are kept, and flush() tries again"
         super().__init__(f"{place}: not taken within {seconds:.0f} s, last: {cause}; {cure}")
 
 

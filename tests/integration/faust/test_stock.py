@@ -29,6 +29,7 @@ class Stock:
 
     made: World
     seen: list[bytes] = field(default_factory=list)
+    decoded: list[object] = field(default_factory=list)
 
     async def agent(self, stream: Any) -> None:
         async for event in stream.events():
@@ -40,8 +41,12 @@ class Stock:
             wire = self.made.connection.wire_name(OUT)
             await (await event.app.producer.send(wire, b"a", b"said", home("a"), None, None))
 
-    def committed(self) -> int | None:
-        return self.made.committed("stock", LEFT, home("a"))
+    async def decoding(self, stream: Any) -> None:
+        async for event in stream.events():
+            self.decoded.append(event.value)
+
+    def committed(self, topic: str = LEFT) -> int | None:
+        return self.made.committed("stock", topic, home("a"))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,7 @@ def stock(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         transactions.write([(LEFT, "a", b"add 1")])
         transactions.write([(LEFT, "a", b"add 2")], abort=True)
         transactions.write([(LEFT, "a", b"boom"), (LEFT, "a", b"add 3")])
+    stock.made.write(RIGHT, "a", b"{no json", b'{"add": 1}')
     with running(stock, tmp_path_factory.mktemp("faust")) as app:
         until(lambda: b"add 3" in stock.seen, "all of it read")
         until(lambda: stock.committed() == 6, "committed up to the end")
@@ -59,6 +65,7 @@ def stock(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         for actor in list(app.agents["stock"]._actors):
             app.loop.call_soon_threadsafe(actor.actor_task.cancel)
         until(lambda: stock.committed() == 8, "committed past it")
+        until(lambda: stock.committed(RIGHT) == 2, "committed, decoded or not")
     yield stock
     stock.made.close()
 
@@ -71,6 +78,11 @@ def test_stock_loses_what_its_agent_failed_on_and_what_was_cancelled(stock: Stoc
     """Committed, never handled, never seen again."""
     assert [value for value in stock.seen if value in (b"boom", b"hold")] == [b"boom", b"hold"]
     assert stock.committed() == 8
+
+
+def test_stock_drops_what_it_can_not_decode(stock: Stock) -> None:
+    """Acknowledged before anybody saw it; `test_reading` has what ours makes of it."""
+    assert stock.decoded == [{"add": 1}]
 
 
 def test_stock_writes_without_sequence_numbers_and_we_with(stock: Stock, tmp_path: Path) -> None:
@@ -111,6 +123,8 @@ def running(stock: Stock, folder: Path) -> Iterator[faust.App]:
     )
     left = app.topic(connection.wire_name(LEFT), value_type=bytes, value_serializer="raw")
     app.agent(left, name="stock")(stock.agent)
+    right = app.topic(connection.wire_name(RIGHT), value_serializer="json")
+    app.agent(right, name="decoding")(stock.decoding)
     stop = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(serve(app, stop)), daemon=True)
     thread.start()
