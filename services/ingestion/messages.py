@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from services.ingestion.delivery import Action, Delivery
 from services.ingestion.raw import DeadRow, Numbers
-from shared.domain.rows import ID, encode_batch
+from shared.domain.rows import ID, encode_batch, pieces
 from shared.events.data import (
     FILE,
     LABELS_INGESTED_V1,
@@ -21,12 +21,13 @@ from shared.events.data import (
     error_headers,
     message_id,
 )
-from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED, Topic
+from shared.events.letters import letter
+from shared.events.topics import LABELS, RECORDS_INGESTED, Topic
 from shared.runtime.core import Append, Unit
 
 STAGE = "ingestion"
-FILL = 0.75
-"""Of a topic's largest message, for rows: the rest is for the batch's own framing and headers."""
+FILL = 0.6
+"""Of a topic's largest message, for rows: the rest is for framing, headers, and columns that are added later."""
 
 TOPICS: dict[Action, Topic] = {"records": RECORDS_INGESTED, "labels": LABELS}
 TYPES: dict[Action, str] = {"records": RECORDS_INGESTED_V1, "labels": LABELS_INGESTED_V1}
@@ -52,7 +53,7 @@ def rows_appends(
     """
     topic = TOPICS[action]
     for lane, part in by_lane(rows, lanes):
-        for place, piece in enumerate(_pieces(part, int(topic.max_message_bytes * FILL))):
+        for place, piece in enumerate(pieces(part, int(topic.max_message_bytes * FILL))):
             extra = {FILE: file, "batch": batch, "rows": piece.num_rows, "lane": lane, **_replayed(replayed)}
             identity = (batch, lane, place)
             headers = data_headers(TYPES[action], pipeline, identity, now, extra, cause=cause, trace=trace)
@@ -82,7 +83,7 @@ def dead_appends(
         )
         headers["content-type"] = media_type
         headers |= error_headers(STAGE, "RowRefused", row.message, row.reason, delivery.source)
-        yield Append(RECORDS_DEAD.name, Unit(pipeline, 0), original, headers)
+        yield letter(Unit(pipeline, 0), original, headers)
 
 
 def _replayed(number: int) -> dict[str, object]:
@@ -104,10 +105,3 @@ def by_lane(rows: pa.RecordBatch, lanes: int) -> Iterator[tuple[int, pa.RecordBa
 def lanes_of(ids: Iterable[str], lanes: int) -> Numbers:
     """CRC-32 of the id, modulo lanes: the same in every language that a producer may be written in."""
     return np.fromiter((zlib.crc32(each.encode()) % lanes for each in ids), dtype=np.int64)
-
-
-def _pieces(rows: pa.RecordBatch, limit: int) -> Iterator[pa.RecordBatch]:
-    """Equal pieces of ``limit`` bytes at most, where rows are alike; a delivery is nearly always one piece."""
-    pieces = -(-rows.nbytes // limit)
-    size = max(1, -(-rows.num_rows // max(1, pieces)))
-    return (rows.slice(start, size) for start in range(0, rows.num_rows, size))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.ingestion.conversion import convert
 from services.ingestion.identity import derived_ids
@@ -19,6 +20,9 @@ WRONG_TYPE = "wrong-type"
 MISSING_ID = "missing-id"
 MISSING_LABEL = "missing-label"
 INFINITE_LABEL = "infinite-label"
+TOO_LONG = "too-long"
+LONGEST = 1 << 19
+"""Bytes of a row's text: every topic that rows go through has to take it."""
 
 EXPECTED: dict[pa.DataType, str] = {
     ARROW_TYPES[Kind.NUMBER]: "is not a number",
@@ -82,6 +86,7 @@ def typed_rows(raw: RawRows, target: Target, batch_id: str) -> tuple[pa.RecordBa
         for field in target.schema
     ]
     rows = pa.RecordBatch.from_arrays(arrays, schema=target.schema)
+    _refuse_long_ones(rows, faults)
     if not faults:
         return rows, raw.dead
     kept, dead = _without_faulty(rows, raw.numbers, faults)
@@ -133,6 +138,15 @@ def _refuse_infinities(values: pa.Array, name: str, faults: list[_Fault]) -> Non
     infinite = np.isinf(np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64))
     if infinite.any():
         faults.append(_Fault(infinite, INFINITE_LABEL, f"column {name!r} is the label and is infinite"))
+
+
+def _refuse_long_ones(rows: pa.RecordBatch, faults: list[_Fault]) -> None:
+    if rows.nbytes <= LONGEST:
+        return
+    lengths = [pc.fill_null(pc.binary_length(column), 0) for column in rows.columns if column.type == pa.string()]
+    long = np.sum([np.asarray(each, dtype=np.int64) for each in lengths], axis=0) > LONGEST
+    if long.any():
+        faults.append(_Fault(long, TOO_LONG, f"the row's text takes more than {LONGEST:,} bytes"))
 
 
 def _without_faulty(

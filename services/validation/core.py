@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from services.validation.duplicates import MESSAGES, hashes_of, known, remembered
 from services.validation.plan import Plan, decode_plan
 from services.validation.profiles import profiles
-from services.validation.verdict import Verdict, judge
+from services.validation.verdict import Verdict, all_repeated, judge
 from shared.domain.baseline import decode_baseline
-from shared.domain.rows import decode_batch, encode_batch
+from shared.domain.rows import decode_batch, encode_batch, pieces
 from shared.events.data import (
     FILE,
     RECORD_REFUSED_V1,
@@ -25,7 +26,8 @@ from shared.events.data import (
 )
 from shared.events.deployment import ServingChanged
 from shared.events.envelope import from_message, to_append, trace_of
-from shared.events.topics import PROFILES, RECORDS_DEAD, RECORDS_INGESTED, RECORDS_VALIDATED, SERVING
+from shared.events.letters import LARGEST, letter
+from shared.events.topics import PROFILES, RECORDS_INGESTED, RECORDS_VALIDATED, SERVING
 from shared.events.validation import ProfileTaken
 from shared.runtime.core import Append, Effect, Input, Message, Read, Step, Unit
 
@@ -37,7 +39,7 @@ RULES_BROKEN = "rules-broken"
 
 @dataclass(frozen=True, slots=True)
 class ValidationState:
-    """``received``: rows so far, the next row's position. ``recent``: hashes of the last accepted ids."""
+    """``received``: rows so far, the next row's position. ``recent``: hashes of the last accepted rows' ids."""
 
     pipeline: str
     lane: int
@@ -47,6 +49,8 @@ class ValidationState:
     generation: int = 0
     ledger_offset: int = -1
     recent: bytes = b""
+    messages: bytes = b""
+    """Hashes of the last messages' names: a repeated one may hold more rows than ids are remembered."""
 
 
 class Validation:
@@ -119,8 +123,11 @@ def _decoded(message: Message, plan: Plan) -> pa.RecordBatch:
 def _validated(
     state: ValidationState, message: Message, batch: pa.RecordBatch, plan: Plan, read: Read
 ) -> Step[ValidationState]:
-    verdict = judge(batch, plan, state.recent)
-    after = replace(state, received=state.received + batch.num_rows, recent=verdict.recent)
+    name = hashes_of(pa.array([f"{message_id(message)} {message.headers[FILE]}"]))
+    again = known(name, state.messages)
+    verdict = all_repeated(batch.num_rows, state.recent) if again else judge(batch, plan, state.recent)
+    messages = state.messages if again else remembered(state.messages, name, MESSAGES)
+    after = replace(state, received=state.received + batch.num_rows, recent=verdict.recent, messages=messages)
     effects: list[Effect] = list(_rows(state, message, batch, verdict, plan))
     if state.generation and state.baseline:
         baseline = replace(read(state.baseline, decode_baseline), generation=state.generation)
@@ -144,7 +151,7 @@ def _rows(
     kept = rows.filter(pa.array(verdict.accepted))
     if kept.num_rows:
         yield _accepted(state, message, kept, batch.num_rows)
-    yield _rejected(state, message, rows.filter(pa.array(~verdict.accepted)), verdict, plan)
+    yield from _rejected(state, message, rows.filter(pa.array(~verdict.accepted)), verdict, plan)
 
 
 def _accepted(state: ValidationState, message: Message, rows: pa.RecordBatch, received: int) -> Append:
@@ -152,16 +159,23 @@ def _accepted(state: ValidationState, message: Message, rows: pa.RecordBatch, re
     return Append(RECORDS_VALIDATED.name, Unit(state.pipeline, state.lane), encode_batch(rows), headers)
 
 
-def _rejected(state: ValidationState, message: Message, rows: pa.RecordBatch, verdict: Verdict, plan: Plan) -> Append:
+def _rejected(
+    state: ValidationState, message: Message, rows: pa.RecordBatch, verdict: Verdict, plan: Plan
+) -> Iterator[Append]:
+    """Mostly one letter. Reasons may be longer than their rows, so that it takes several to hold them."""
     received = len(verdict.accepted)
-    letter = pa.RecordBatch.from_arrays([*rows.columns, pa.array(verdict.reasons(), pa.string())], schema=plan.rejected)
     told = ", ".join(f"{rule} {count}" for rule, count in verdict.rejects(0, received))
-    headers = _headers(RECORD_REFUSED_V1, state, message, rows.num_rows, received)
-    headers |= error_headers(STAGE, "RulesBroken", f"rows by broken rule: {told}", RULES_BROKEN, message)
-    return Append(RECORDS_DEAD.name, Unit(state.pipeline, state.lane), encode_batch(letter), headers)
+    broken = error_headers(STAGE, "RulesBroken", f"rows by broken rule: {told}", RULES_BROKEN, message)
+    reasons = pa.array(verdict.reasons(), pa.string())
+    refused = pa.RecordBatch.from_arrays([*rows.columns, reasons], schema=plan.rejected)
+    for place, piece in enumerate(pieces(refused, LARGEST // 2)):
+        headers = _headers(RECORD_REFUSED_V1, state, message, piece.num_rows, received, place)
+        yield letter(Unit(state.pipeline, state.lane), encode_batch(piece), headers | broken)
 
 
-def _headers(kind: str, state: ValidationState, message: Message, rows: int, received: int) -> dict[str, str]:
+def _headers(
+    kind: str, state: ValidationState, message: Message, rows: int, received: int, place: int = 0
+) -> dict[str, str]:
     extra = {
         FILE: message.headers[FILE],
         "batch": message.headers.get("batch", ""),
@@ -171,7 +185,7 @@ def _headers(kind: str, state: ValidationState, message: Message, rows: int, rec
         "last": state.received + received,
         **({REPLAYED: message.headers[REPLAYED]} if REPLAYED in message.headers else {}),
     }
-    identity = (state.lane, state.received)
+    identity = (state.lane, state.received, *([place] if place else []))
     cause, trace = message_id(message), trace_of(message.headers)
     return data_headers(kind, state.pipeline, identity, message.timestamp, extra, cause=cause, trace=trace)
 
@@ -184,4 +198,4 @@ def _poison_letter(state: ValidationState, message: Message, poison: Poison) -> 
     headers = data_headers(RECORD_REFUSED_V1, state.pipeline, place, message.timestamp, extra, cause=cause, trace=trace)
     headers["content-type"] = message.headers.get("content-type", "application/octet-stream")
     headers |= error_headers(STAGE, "Undecodable", str(poison), poison.reason, message)
-    return Append(RECORDS_DEAD.name, Unit(state.pipeline, state.lane), message.value, headers)
+    return letter(Unit(state.pipeline, state.lane), message.value, headers)

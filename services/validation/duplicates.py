@@ -18,6 +18,8 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 WINDOW = 2048
 """Accepted ids that are remembered per lane."""
+MESSAGES = 512
+"""Messages that are remembered per lane: what a crash may have brought again, whatever number of rows it holds."""
 
 RULE = "duplicate"
 LITTLE_ENDIAN = np.dtype("<u8")
@@ -57,9 +59,14 @@ def repeated(hashes: Hashes, recent: bytes, eligible: Mask) -> Mask:
     return seen
 
 
-def remembered(recent: bytes, hashes: Hashes) -> bytes:
+def remembered(recent: bytes, hashes: Hashes, window: int = WINDOW) -> bytes:
     """The window after these accepted rows. A rejected row is not in it: repaired, it comes back under its id."""
-    return (recent + hashes.astype(LITTLE_ENDIAN).tobytes())[-WINDOW * LITTLE_ENDIAN.itemsize :]
+    return (recent + hashes.astype(LITTLE_ENDIAN).tobytes())[-window * LITTLE_ENDIAN.itemsize :]
+
+
+def known(name: Hashes, recent: bytes) -> bool:
+    """Whether the one hash is in the window."""
+    return bool(recent) and bool(_among(name, recent)[0])
 
 
 def _among(hashes: Hashes, recent: bytes) -> Mask:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from services.validation import duplicates
 from services.validation.duplicates import hashes_of, remembered, repeated
 from services.validation.plan import Plan
-from services.validation.registry import Mask
+from services.validation.registry import Mask, nobody
 from shared.domain.profile import Rejects
 from shared.domain.rows import ID
 
@@ -43,6 +43,11 @@ class Verdict:
             for row in np.flatnonzero(each.rows).tolist():
                 rules[row].append(each.rule)
         return [",".join(names) for names in rules if names]
+
+
+def all_repeated(rows: int, recent: bytes) -> Verdict:
+    """Of a message that came before: none of its rows counts again."""
+    return Verdict(nobody(rows), (Broken(f"{duplicates.RULE}:{ID}", ~nobody(rows)),), recent)
 
 
 def judge(batch: pa.RecordBatch, plan: Plan, recent: bytes) -> Verdict:

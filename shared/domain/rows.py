@@ -7,6 +7,8 @@ pipeline file that holds it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from shared.domain.contract import Contract, Kind
@@ -63,6 +65,20 @@ def predictions_schema(contract: Contract) -> pa.Schema:
 
 def encode_batch(batch: pa.RecordBatch) -> bytes:
     return batch.serialize().to_pybytes()  # type: ignore[no-any-return]
+
+
+def pieces(rows: pa.RecordBatch, most_bytes: int, most_rows: int = 1 << 14) -> Iterator[pa.RecordBatch]:
+    """The rows in order, in parts that are within both limits; one row alone may be longer.
+
+    Rows are bounded because stages add columns: what comes out of a message has to fit into one, too.
+    """
+    parts = max(-(-rows.nbytes // most_bytes), -(-rows.num_rows // most_rows))
+    if parts <= 1 or rows.num_rows == 1:
+        yield from (rows,) if rows.num_rows else ()
+        return
+    size = -(-rows.num_rows // min(parts, rows.num_rows))
+    for start in range(0, rows.num_rows, size):
+        yield from pieces(rows.slice(start, size), most_bytes, most_rows)
 
 
 def decode_batch(value: bytes, schema: pa.Schema) -> pa.RecordBatch:

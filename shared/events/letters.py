@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -13,6 +13,10 @@ from shared.events.topics import RECORDS_DEAD
 from shared.runtime.core import Answer, Append, Effect, Message, Request, Unit
 
 FAILED = "handler-failed"
+LARGEST = RECORDS_DEAD.max_message_bytes - (64 << 10)
+"""Bytes of a letter's value: its headers need room, too."""
+CUT = "driftloop.cut"
+"""Bytes that the value had, where it was longer than a letter can be; absent where it is whole."""
 
 
 def set_aside(stage: str) -> Callable[[Unit, Message | Request, Exception], Effect]:
@@ -38,7 +42,13 @@ def _letter(stage: str, unit: Unit, message: Message, error: str, told: str) -> 
     headers = data_headers(RECORD_REFUSED_V1, unit.pipeline, place, message.timestamp, extra, cause=cause, trace=trace)
     headers["content-type"] = message.headers.get("content-type", "application/octet-stream")
     headers |= error_headers(stage, error, told, FAILED, message)
-    return Append(RECORDS_DEAD.name, Unit(unit.pipeline, unit.lane or 0), message.value, headers)
+    return letter(Unit(unit.pipeline, unit.lane or 0), message.value, headers)
+
+
+def letter(unit: Unit, value: bytes, headers: Mapping[str, str]) -> Append:
+    """What is refused, as it came. Of more than a letter can hold the beginning is kept, and its length is told."""
+    told = {**headers, CUT: str(len(value))} if len(value) > LARGEST else headers
+    return Append(RECORDS_DEAD.name, unit, value[:LARGEST], told)
 
 
 def _place(error: Exception) -> str:

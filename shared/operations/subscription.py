@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shared.runtime.core import Message
+from shared.runtime.hosts import read_on
 from shared.runtime.ports import Groups, Log, Membership, Place
 
 BATCH = 64
@@ -65,5 +66,6 @@ class Subscription:
         return True
 
     def _position(self, partition: int) -> int:
+        first = self._log.start_offset(self._topic, partition)
         committed = self._groups.committed(self._group, self._topic, partition)
-        return self._log.start_offset(self._topic, partition) if committed is None else committed
+        return read_on(self._topic, partition, committed, first)

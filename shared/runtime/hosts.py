@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -14,6 +15,8 @@ from shared.runtime.ports import Addressed, Groups, Log, Place, Unsettled
 
 Start = Callable[[Run], None]
 Reply = Callable[[Answer], None]
+
+_log = logging.getLogger(__name__)
 
 
 def addressed(log: Log, effect: Append) -> Addressed:
@@ -92,6 +95,13 @@ class _Direct:
         """Nothing outlives the process."""
 
 
+def read_on(topic: str, partition: int, stored: int | None, first: int) -> int:
+    """Where to read on: at the stored position, or at the first message that is still there."""
+    if stored is not None and stored < first:
+        _log.error("%s/%d: retention deleted offsets %d to %d unread", topic, partition, stored, first)
+    return max(first, stored or 0)
+
+
 def snapshots_of(core: Core[Any]) -> str:
     """The compacted topic that keeps a core's states: key = unit, value = `Held`, partitioned like its inputs."""
     return f"snapshots.{core.name}"
@@ -149,7 +159,7 @@ class LogHost:
 
     def position(self, topic: str, partition: int) -> int:
         committed = self._groups.committed(self._core.name, topic, partition)
-        return self._log.start_offset(topic, partition) if committed is None else committed
+        return read_on(topic, partition, committed, self._log.start_offset(topic, partition))
 
     def held(self, unit: Unit) -> Held[Any] | None:
         return self._held.get(unit)

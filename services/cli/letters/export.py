@@ -91,6 +91,8 @@ def _entry(letter: Letter, file: str, row: Row | None) -> Entry:
 def _refusal(letter: Letter, row: Row | None) -> str:
     if letter.action is None:
         return f"{letter.stage} failed on it behind the door, in {letter.origin or 'no topic'}: mend the defect"
+    if letter.cut:
+        return f"it holds the beginning alone, of {letter.cut:,} bytes: the source has to send the whole again"
     if row is None and letter.media_type == ARROW_BATCH:
         return "its bytes are no rows of the contract"
     return "a row of this id was accepted before" if row is not None and row.counted else ""

@@ -11,6 +11,7 @@ from services.cli.reading import whole
 from services.ingestion.registry import media_type
 from shared.events.base import derive_id
 from shared.events.data import ARROW_BATCH, FILE, REASON, REPLAYED
+from shared.events.letters import CUT
 from shared.events.topics import LABELS, RECORDS_DEAD, RECORDS_INGESTED
 from shared.runtime.core import Message
 from shared.runtime.ports import Log, OffsetOutOfRange
@@ -70,6 +71,11 @@ class Letter:
     def row_id(self) -> str:
         """What ingestion called the row where no column names it; "" for a letter that isn't one row of a delivery."""
         return f"{self.batch}:{self.headers['row']}" if "row" in self.headers else ""
+
+    @property
+    def cut(self) -> int:
+        """Bytes that the data had, where they were more than a letter can hold; 0 where it is whole."""
+        return int(self.headers.get(CUT, 0))
 
     @property
     def replayed(self) -> int:

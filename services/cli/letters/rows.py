@@ -50,6 +50,8 @@ def opened(letter: Letter, blobs: Callable[[], Blobs]) -> tuple[Row, ...] | None
 
     ``blobs`` opens the pipeline file that validation's letters are read with; its errors go to the caller.
     """
+    if letter.cut:
+        return None
     if letter.columnar:
         return _of_columns(letter, decode_pipeline(blobs().get(letter.headers[FILE])).contract)
     if letter.rows is None:

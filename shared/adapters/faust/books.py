@@ -16,7 +16,7 @@ from shared.adapters.faust.staging import Batch, Staging
 from shared.adapters.faust.states import States
 from shared.runtime.aside import SetAside
 from shared.runtime.core import Core, Message, Read
-from shared.runtime.hosts import snapshots_of
+from shared.runtime.hosts import read_on, snapshots_of
 from shared.runtime.observer import Observer
 from shared.runtime.partitions import partition_of
 from shared.runtime.ports import Log, LogError, Place
@@ -115,11 +115,8 @@ class Books:
         earliest = await self._app.reader.earliest_offsets(*assignment) if assignment else {}
         starts = {}
         for place, first in earliest.items():
-            topic = self._logical[place.topic]
-            starts[topic, place.partition] = position = stored.get((topic, place.partition), first)
-            if position < first:
-                _log.error("%s/%d: retention deleted offsets %d to %d unread", topic, place.partition, position, first)
-                starts[topic, place.partition] = first
+            here = self._logical[place.topic], place.partition
+            starts[here] = read_on(*here, stored.get(here), first)
         return starts
 
     def _check_together(self, assignment: set[TP]) -> None:

@@ -16,9 +16,10 @@ from services.cli.letters.rows import opened as rows_of
 from services.cli.letters.sidecar import NAME, ROWS
 from shared.domain.pipeline_file import parse_pipeline
 from shared.domain.rows import decode_batch, validated_schema
-from shared.events.letters import set_aside
+from shared.events.letters import LARGEST, letter, set_aside
 from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED, RECORDS_OFFERED, RECORDS_VALIDATED
 from shared.runtime.core import Append, Message, Unit
+from shared.runtime.hosts import append_to
 from tests.unit.cli.calls import Called, call
 from tests.unit.cli.system import LATE, NAMED, House, house, opened
 
@@ -340,6 +341,18 @@ def test_what_a_service_failed_on_behind_the_door_does_not_come_through_it_again
     assert told.code == 1
     assert "not sent 3" in told.out
     assert "behind the door, in records.validated" in told.out
+
+
+def test_a_letter_that_is_only_a_beginning_is_not_put_back(shop: House, tmp_path: Path) -> None:
+    """The line would read as a row: of the last column a part is gone."""
+    whole = b"price,size\n-1," + b"s" * (LARGEST + 100)
+    append = letter(Unit("shop", 0), whole, {"content-type": "text/csv", "row": "0", "driftloop.action": "records"})
+    append_to(shop.log, append)
+    exported(tmp_path, "--reason", "unknown")
+    (path,) = tmp_path.glob("*.csv")
+    assert path.stat().st_size == LARGEST
+    told = call("replay", "shop", tmp_path)
+    assert f"it holds the beginning alone, of {len(whole):,} bytes" in told.out
 
 
 def test_rows_that_bring_their_ids_come_in_through_the_producers_door_too(shop: House) -> None:

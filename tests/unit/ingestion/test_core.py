@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from services.ingestion.messages import lanes_of
+from services.ingestion.typed import LONGEST
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Pipeline
 from shared.domain.rows import ID, decode_batch, labels_schema
-from shared.events.topics import RECORDS_INGESTED
-from shared.runtime.core import Message, Tick, Unit
+from shared.events.letters import LARGEST
+from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED
+from shared.runtime.core import Append, Message, Tick, Unit
 from tests.unit.ingestion.doors import CONTRACT, NOW, PIPELINE, Door, row, serving_message
 
 LATE = Pipeline(name="shop", contract=CONTRACT.model_copy(update={"label": Label(name="sold", arrives="late")}))
@@ -221,6 +223,35 @@ def test_a_delivery_beyond_a_message_is_cut_into_equal_pieces() -> None:
     assert [each for piece in pieces for each in piece.column(ID).to_pylist()] == answer["ids"]
     assert max(len(append.value) for append in appends) < RECORDS_INGESTED.max_message_bytes
     assert len({append.headers["ce_id"] for append in appends}) == len(appends) > 1
+
+
+def test_one_long_row_among_many_is_no_matter_for_the_others() -> None:
+    door = Door()
+    rows = [row(shop="x" * LONGEST if place == 70 else "north") for place in range(100)]
+    status, answer, appends = door.send(json.dumps(rows).encode())
+    assert (status, answer["accepted"]) == (202, 99)
+    assert answer["problems"] == [
+        {"row": 70, "reason": "too-long", "message": "the row's text takes more than 524,288 bytes"}
+    ]
+    assert appends[-1].value == json.dumps(rows[70]).encode()
+
+
+def test_long_rows_that_fit_are_cut_into_messages_that_do() -> None:
+    door = Door()
+    rows = [row(shop="x" * (LONGEST - 1000) if place % 10 == 0 else "north") for place in range(100)]
+    _, answer, appends = door.send(json.dumps(rows).encode())
+    assert answer["accepted"] == sum(door.rows(append).num_rows for append in appends) == 100
+    assert max(len(append.value) for append in appends) < RECORDS_INGESTED.max_message_bytes
+
+
+def test_of_what_no_letter_can_hold_the_beginning_is_kept_and_the_length_told() -> None:
+    body = b"secret " * 1_000_000
+    step = Door().hear(Message("records.offered", 0, 7, NOW, "shop", body, {}))
+    (letter,) = step.effects
+    assert isinstance(letter, Append)
+    assert letter.value == body[:LARGEST]
+    assert letter.headers["driftloop.cut"] == str(len(body))
+    assert len(letter.value) + sum(map(len, letter.headers.values())) < RECORDS_DEAD.max_message_bytes
 
 
 def test_ten_thousand_categories_pass() -> None:

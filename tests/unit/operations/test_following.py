@@ -82,6 +82,24 @@ def test_two_members_share_the_partitions() -> None:
     assert (sorted(first.got), sorted(second.got)) == ([b"0", b"2"], [b"1", b"3"])
 
 
+def test_what_retention_took_unread_is_told_and_the_rest_is_delivered(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0
+    log, reader = MemoryLog(lambda: now), Reader()
+    log.create("offers", TopicSettings(1, retention=10))
+    groups = MemoryGroups(log)
+    for value in (b"0", b"1", b"2"):
+        log.append("offers", 0, "p", value, {})
+        if value == b"0":
+            before = subscribed(log, groups, "a", reader)
+            drained(before)
+            before.close()
+        now += 8
+    log.clean()
+    drained(subscribed(log, groups, "b", reader))
+    assert reader.got == [b"0", b"2"]
+    assert "offers/0: retention deleted offsets 1 to 2 unread" in caplog.text
+
+
 def test_a_follower_is_told_everything_from_the_start_and_then_what_is_new() -> None:
     log, told = offers(), list[bytes]()
     follower = Follower(log, "offers", lambda message: told.append(message.value))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.validation.duplicates import WINDOW
+from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline_file import canonical_bytes
 from shared.domain.profile import merge
 from shared.events.data import FILE
+from shared.events.letters import LARGEST
 from shared.runtime import codec
 from shared.runtime.core import Message, Tick, Unit
 from shared.runtime.ports import BlobMissing
@@ -74,6 +78,26 @@ class TestDuplicates:
         lane.receive({"order": "a", "price": 500})
         (kept,) = lane.receive({"order": "a", **good()})
         assert kept.topic == "records.validated"
+
+    def test_a_message_that_comes_again_counts_once_however_many_rows_it_holds(self) -> None:
+        lane = Lane()
+        rows = [{"order": str(number), **good()} for number in range(2 * WINDOW)]
+        _, _, (append,) = lane.door.send(json.dumps(rows).encode())
+        (first,) = lane.hear(as_message(append))
+        (again,) = lane.hear(as_message(append, offset=1))
+        assert (len(lane.validated(first)), again.topic) == (2 * WINDOW, "records.dead")
+        assert {row["_reason"] for row in lane.rejected(again)} == {"duplicate:_id"}
+
+
+def test_reasons_that_are_longer_than_a_letter_take_several() -> None:
+    names = [f"temperature of zone {number}" for number in range(20)]
+    bounded = tuple(Feature(name=name, kind=Kind.NUMBER, maximum=0) for name in names)
+    lane = Lane(PIPELINE.model_copy(update={"contract": Contract(features=bounded, label=Label(name="sold"))}))
+    _, _, appends = lane.door.send(json.dumps({name: [1] * 10_000 for name in names}).encode())
+    letters = [letter for append in appends for letter in lane.hear(as_message(append))]
+    assert sum(int(letter.headers["rows"]) for letter in letters) == 10_000
+    assert len({letter.headers["ce_id"] for letter in letters}) == len(letters) > len(appends)
+    assert max(len(letter.value) for letter in letters) < LARGEST
 
 
 class TestProfiles:
