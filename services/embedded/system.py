@@ -24,14 +24,14 @@ from shared.domain.rows import ID
 from shared.events.base import Event, derive_id
 from shared.events.commands import ApplyPipeline, Command
 from shared.events.envelope import from_message, to_append
-from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE, TOPICS
+from shared.events.topics import COMMANDS, LABELS, LEDGER, PERFORMANCE, RECORDS_VALIDATED, TOPICS
 from shared.runtime.core import Answer, Message, Request, Unit
 from shared.runtime.hosts import append_to
 from shared.runtime.ports import Blobs
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 KEPT_BYTES = 256 << 20
-"""Of each data topic: what lies further back than any training reaches is dropped, so that memory stays bounded."""
+"""Of each data topic, where trainings reach no further back: the rest is dropped, so that memory stays bounded."""
 CLEAN_EVERY = 256
 WORKER = "embedded"
 
@@ -46,7 +46,7 @@ class Embedded:
     def __init__(self, pipeline: Pipeline, blobs: Blobs) -> None:
         self.pipeline = pipeline
         self.now = 0
-        self.log = _log(self._clock)
+        self.log = _log(self._clock, _kept_bytes(pipeline))
         cores = (Ingestion(), Validation(), Prediction(), DriftDetection(), Training(WORKER), Deployment())
         self.loop = Loop(cores, self.log, blobs, work)
         self._blobs = blobs
@@ -114,13 +114,22 @@ def _report(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def _log(clock: object) -> MemoryLog:
+def _kept_bytes(pipeline: Pipeline) -> int:
+    """At least the rows that a training may reach back to, were each value sixteen bytes long."""
+    policy = pipeline.retraining
+    reach = max((policy.memory + 1) * pipeline.window, policy.last or 0)
+    reach += pipeline.label_wait if pipeline.contract.label.arrives == "late" else 0
+    return max(KEPT_BYTES, int(reach * 16 * (len(pipeline.contract.features) + 4)))
+
+
+def _log(clock: object, kept_bytes: int) -> MemoryLog:
     log = MemoryLog(clock)  # type: ignore[arg-type]
     for topic in TOPICS:
         whole = topic.compacted or topic in (LEDGER, COMMANDS)
+        kept = kept_bytes if topic in (RECORDS_VALIDATED, LABELS) else KEPT_BYTES
         settings = TopicSettings(
             compacted=topic.compacted,
-            retention_bytes=-1 if whole else KEPT_BYTES,
+            retention_bytes=-1 if whole else kept,
             max_message_bytes=topic.max_message_bytes,
         )
         log.create(topic.name, settings)

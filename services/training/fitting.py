@@ -25,10 +25,10 @@ def fit(pipeline: Pipeline, rows: pa.Table, weights: NDArray[np.float64] | None,
     target = _target(rows, label)
     columns = learn_columns(pipeline.contract, rows)
     matrix = design_matrix(columns, rows)
-    estimator = _estimator(pipeline, matrix, seed)
+    estimator = _estimator(pipeline, seed)
     try:
         estimator.fit(matrix, target, **_weight_argument(estimator, weights))
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise FitError(f"{pipeline.estimator.path} can't be fitted on {len(target)} rows: {error}") from error
     return Model(label.task, columns, estimator)
 
@@ -66,8 +66,11 @@ def _target(rows: pa.Table, label: Label) -> NDArray[Any]:
     return target
 
 
-def _estimator(pipeline: Pipeline, matrix: NDArray[np.float64], seed: int) -> Any:
-    """The estimator of the file, seeded; with an imputer before it where it can't take missing values."""
+def _estimator(pipeline: Pipeline, seed: int) -> Any:
+    """The estimator of the file, seeded; with an imputer before it where it can't take missing values.
+
+    Whether these rows miss any does not matter: later ones may, when a column breaks, and have to be predicted too.
+    """
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.utils import get_tags
@@ -78,7 +81,7 @@ def _estimator(pipeline: Pipeline, matrix: NDArray[np.float64], seed: int) -> An
     seeds = {name: seed for name in estimator.get_params() if name.endswith("random_state")}
     explicit = pipeline.estimator.parameters
     estimator.set_params(**{name: value for name, value in seeds.items() if name not in explicit})
-    if np.isnan(matrix).any() and not get_tags(estimator).input_tags.allow_nan:
+    if not get_tags(estimator).input_tags.allow_nan:
         return make_pipeline(SimpleImputer(keep_empty_features=True), estimator)
     return estimator
 
