@@ -82,15 +82,15 @@ def _said_outside(self: LogHost) -> Any:
 
 
 def _watched_by_the_claimant(self: Any, state: Any, event: Any, message: Any) -> Any:
-    effects = ORIGINAL_CLAIMS(self, state, event, message)
-    return effects if not isinstance(event, jobs.JobClaimed) or len(effects) > 1 else ()
+    effects = ORIGINAL_START(self, state, event, message)
+    return effects if len(effects) > 1 else ()
 
 
 def _every_label_counts(labels: Any, *_: Any) -> Any:
     return labels, 0
 
 
-ORIGINAL_CLAIMS = training.Training._work
+ORIGINAL_START = training.Training._start
 
 STUCK = ("liveness", "nothing-open", "decided", "episodes-end", "champions-agree")
 ROWS = ("conserved", "predicted", "labels-counted-once")
@@ -105,7 +105,7 @@ ONE_LANE = (
     Mutant("transactions are not used", LogHost, "work", _said_outside, ROWS),
     Mutant("states are saved before decisions are said", LogHost, "work", _saved_before_said, STUCK),
 )
-HURRIED = (Mutant("only the claimant watches the lease", training.Training, "_work", _watched_by_the_claimant, STUCK),)
+HURRIED = (Mutant("only the claimant watches the lease", training.Training, "_start", _watched_by_the_claimant, STUCK),)
 """On a stream that comes as fast as its pipeline's file."""
 TWO_LANES = (
     Mutant("second labels count too", joining, "_without_second_labels", _every_label_counts, ("labels-counted-once",)),
