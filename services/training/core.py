@@ -26,7 +26,15 @@ from shared.events.drift_detection import DriftMatured
 from shared.events.envelope import from_message, to_append
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
-from shared.events.training import EvaluationCompleted, JobClaimed, JobFailed, ProbeCompleted, ProbeRequested, Trigger
+from shared.events.training import (
+    EvaluationCompleted,
+    JobClaimed,
+    JobFailed,
+    ProbeCompleted,
+    ProbeRequested,
+    TrainingRequested,
+    Trigger,
+)
 from shared.runtime.core import Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 
 LEASES = "leases"
@@ -72,15 +80,16 @@ class Training:
         accepted = job_fold.accepted(state.jobs, event)
         requests = {request.job: request for request in state.probes}
         state = fold(state, event, message.offset, message.timestamp, pipeline)
-        effects: list[Effect] = []
+        said: tuple[Event, ...] = ()
         if isinstance(event, DriftMatured):
             state = _ripen(state, event)
+        if isinstance(event, ProbeCompleted) and accepted:
+            state = replace(state, probed=(*state.probed, (event, requests[event.job])))
         if pipeline is not None and isinstance(event, AWAITED):
             state, said = _answer_due(state, pipeline)
-            effects += [_append(e, message) for e in said]
-        if pipeline is not None and isinstance(event, ProbeCompleted) and accepted:
-            state, said = _on_probed(state, event, requests[event.job], pipeline)
-            effects += [_append(e, message) for e in said]
+        elif pipeline is not None and isinstance(event, ProbeCompleted):
+            state, said = _answer_probed(state, pipeline)
+        state, effects = _say(state, said, message)
         if isinstance(event, JobClaimed):
             return Step(state, (*effects, *self._start(state, event, message)))
         state, claims = self._claim(state, event)
@@ -140,7 +149,7 @@ def _on_performance(
     time = max((t for t in (state.time, counted.time) if t is not None), default=None)
     state = replace(state, marks=marks, label=labels_seen(marks), row=rows_seen(marks), time=time)
     state, events = _answer_due(state, pipeline) if applied else (state, ())
-    return Step(state, tuple(_append(event, message) for event in events))
+    return Step(*_say(state, events, message))
 
 
 def _on_command(state: TrainingState, event: Event, message: Message, pipeline: Pipeline | None) -> Step[TrainingState]:
@@ -151,7 +160,7 @@ def _on_command(state: TrainingState, event: Event, message: Message, pipeline: 
     said = braked(state, pipeline, event.command, "request", 0) or (
         training_request(state, pipeline, event.command, "request", 0, state.window, state.last_change),
     )
-    return Step(state, tuple(_append(e, message) for e in said))
+    return Step(*_say(state, said, message))
 
 
 def _refused(command: RetrainModel) -> Event:
@@ -167,14 +176,25 @@ def _ripen(state: TrainingState, event: DriftMatured) -> TrainingState:
 
 
 def _answer_due(state: TrainingState, pipeline: Pipeline) -> Said:
-    """Matured stages whose rows have been counted, then what else the labelled rows make due."""
-    said: list[Event] = []
+    """Probes and matured stages whose rows have been counted, then what else the labelled rows make due."""
+    state, probed = _answer_probed(state, pipeline)
+    said = [*probed]
     for event in (event for event in state.ripe if event.label <= state.label):
         state, answers = _on_matured(state, event, pipeline)
         said += answers
     state = replace(state, ripe=tuple(event for event in state.ripe if event.label > state.label))
     state, others = due(state, pipeline)
     return state, (*said, *others)
+
+
+def _answer_probed(state: TrainingState, pipeline: Pipeline) -> Said:
+    """Each probe once the rows that it saw have been counted here too: after a crash the ledger may be ahead."""
+    said: list[Event] = []
+    for answer in (answer for answer in state.probed if answer[1].label <= state.label):
+        state = replace(state, probed=tuple(other for other in state.probed if other is not answer))
+        state, events = _on_probed(state, *answer, pipeline)
+        said += events
+    return state, tuple(said)
 
 
 def _on_matured(state: TrainingState, event: DriftMatured, pipeline: Pipeline) -> Said:
@@ -234,6 +254,12 @@ def _still_open(state: TrainingState, pipeline: Pipeline) -> int | None:
     last = state.last_change
     horizon = SETTLED if state.window == PAST else pipeline.retraining.memory
     return None if last is None or state.label - last >= horizon * pipeline.window else last
+
+
+def _say(state: TrainingState, events: tuple[Event, ...], cause: Message) -> tuple[TrainingState, tuple[Effect, ...]]:
+    asked = [event.job for event in events if isinstance(event, TrainingRequested | ProbeRequested)]
+    state = replace(state, asked=asked[-1]) if asked else state
+    return state, tuple(_append(event, cause) for event in events)
 
 
 def _append(event: Event, cause: Message) -> Append:

@@ -40,6 +40,8 @@ def fold(state: TrainingState, event: Event, offset: int, timestamp: int, pipeli
     valid = not isinstance(event, job_fold.Result) or job_fold.accepted(state.jobs, event)
     valid = valid and not job_fold.known(state.jobs, event)
     state = replace(state, jobs=job_fold.fold(state.jobs, event, offset, timestamp))
+    if isinstance(event, job_fold.Requested) and event.job == state.asked:
+        state = replace(state, asked="")
     if not valid:
         return state
     apply = FOLDS.get(type(event))

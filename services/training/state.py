@@ -8,7 +8,7 @@ from services.training.choices import Lead
 from services.training.marks import Marks
 from shared.events.drift_detection import DriftMatured
 from shared.events.jobs import Jobs
-from shared.events.training import EvaluationRequested, ProbeRequested, TrainingRequested, Window
+from shared.events.training import EvaluationRequested, ProbeCompleted, ProbeRequested, TrainingRequested, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class TrainingState:
     """Open drifts, from detection until their last stage was answered."""
     ripe: tuple[DriftMatured, ...] = ()
     """Matured stages whose rows the performance counts have not told of yet."""
+    probed: tuple[tuple[ProbeCompleted, ProbeRequested], ...] = ()
+    """Answers of probes that wait for such rows: what follows from them would be trained without the present."""
+    asked: str = ""
+    """The job that was asked for last, until the ledger brings its request back."""
     last_change: int | None = None
     """First labelled row of the present, while it's open whether the rows before it are worth learning from."""
     window: Window = "past-and-present"
@@ -108,5 +112,5 @@ class TrainingState:
 
     @property
     def idle(self) -> bool:
-        """Whether no job that leads to a new version is open."""
-        return not self.trainings and not self.probes
+        """Whether no job that leads to a new version is open or on its way."""
+        return not (self.trainings or self.probes or self.probed or self.asked)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 
 from services.training.core import Training
+from services.training.state import TrainingState
 from services.training.work import decode_work
 from shared.domain.trials import Paired
 from shared.events.base import Event
 from shared.events.commands import PausePipeline, ResumePipeline, RetrainModel
 from shared.events.deployment import CommandRefused, EpisodeClosed, TrialPended
 from shared.events.drift_detection import DataFaultCleared, DataFaultFound
+from shared.events.envelope import from_message, to_append
 from shared.events.jobs import ATTEMPTS, LEASE
 from shared.events.topics import COMMANDS, LEDGER, PERFORMANCE
 from shared.events.training import (
@@ -25,9 +28,12 @@ from shared.events.training import (
     TrainingRequested,
     TrainingSuppressed,
 )
-from shared.runtime.core import Message, Unit
+from shared.runtime.blobs import BlobReader
+from shared.runtime.core import Append, Message, Step, Unit
 from tests.unit.deployment.desk import EVEN, Desk, counted, detected, matured
 from tests.unit.prediction.bench import NAME
+
+Kind = TypeVar("Kind", bound=Event)
 
 W = 40
 HEADERS = {"ce_type": "driftloop.drift.matured.v1"}
@@ -149,6 +155,47 @@ def test_a_drift_is_probed_first_and_split_in_the_middle_of_its_present() -> Non
     desk.drift("caps", since=50)
     (probe,) = desk.of(ProbeRequested)
     assert (probe.since_label, probe.split_label, probe.windows) == (50, 65, ("past-and-present", "present-only"))
+
+
+def test_what_probes_found_waits_until_their_rows_are_counted_here_again() -> None:
+    """After a crash the counts are read again from further back than the ledger, which holds the request already."""
+    desk = Desk(held=True)
+    desk.label(W)
+    desk.finish(desk.runs.pop())
+    before = desk.state("training")
+    desk.label(20)
+    desk.drift("caps", since=W + 5)
+    behind = replace(desk.state("training"), label=before.label, marks=before.marks)
+    step = told(behind, to_append(LEDGER.name, desk.result(desk.runs[-1])), desk)
+    assert requested(step) == []
+    step = told(step.state, to_append(PERFORMANCE.name, counted(desk.file, W, W + 20)), desk)
+    assert [event.data.last_label for event in requested(step)] == [W + 20]
+
+
+def test_while_a_request_is_on_its_way_no_check_is_made() -> None:
+    desk = Desk(retraining={"check_after": 1.0})
+    desk.serve_first()
+    state, asked = desk.state("training"), []
+    for label in range(W, 4 * W, 10):
+        step = told(state, to_append(PERFORMANCE.name, counted(desk.file, label, label + 10)), desk)
+        state, asked = step.state, [*asked, *effects(step, ProbeRequested)]
+    assert len(asked) == 1
+
+
+def told(state: TrainingState, append: Append, desk: Desk) -> Step[TrainingState]:
+    """One message for training alone; what it says goes nowhere."""
+    message = Message(append.topic, 0, 10**6, 0, NAME, append.value, append.headers)
+    return Training("worker").handle(state, message, BlobReader(desk.blobs))
+
+
+def effects(step: Step[TrainingState], kind: type[Kind]) -> list[Kind]:
+    appends = [effect for effect in step.effects if isinstance(effect, Append)]
+    events = [from_message(Message(a.topic, 0, 0, 0, NAME, a.value, a.headers)) for a in appends]
+    return [event for event in events if isinstance(event, kind)]
+
+
+def requested(step: Step[TrainingState]) -> list[TrainingRequested]:
+    return effects(step, TrainingRequested)
 
 
 def test_inputs_that_are_only_watched_put_off_no_check() -> None:
