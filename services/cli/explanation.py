@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from services.backtest.report.features import DIRECTIONS
-from services.backtest.report.figures import measured, whole
+from services.backtest.report.figures import whole
 from services.backtest.report.stories import Job, Story
 from services.backtest.report.wording import counts_words, rule_words, trial_words, window_words, worth_words
 from services.cli.history import History
@@ -14,7 +14,7 @@ from services.cli.words import brief, sentence
 from shared.domain.quality import metrics
 from shared.domain.trials import Paired
 from shared.events.deployment import CandidatePromoted, EpisodeClosed, PromotionRolledBack, PromotionVerified
-from shared.events.drift_detection import DriftDetected, FeatureDrift
+from shared.events.drift_detection import DriftAttributed, DriftDetected, FeatureDrift
 from shared.events.training import EvaluationCompleted, ProbeCompleted, TrainingCompleted
 
 CAUSES = {
@@ -49,23 +49,24 @@ def _cause(story: Story, job: Job) -> Branch:
     if detected is None:
         trigger = job.requested.trigger
         return Branch(f"cause: {CAUSES.get(trigger, trigger)} (row {whole(job.requested.row)})")
-    return Branch(f"cause: {sentence(detected)}", tuple(_evidence(detected)))
+    return Branch(f"cause: {sentence(detected)}", tuple(_evidence(detected, story.attribution or detected)))
 
 
-def _evidence(event: DriftDetected) -> Iterator[Branch]:
-    reached = f"{measured(10**event.evidence)} where {measured(10**event.threshold)} alarms"
-    yield Branch(f"seen at row {whole(event.row)} by detector {event.detector}: evidence {reached}")
-    ranked = sorted(event.features, key=lambda feature: (-feature.log_evidence, feature.name))
+def _evidence(event: DriftDetected, moved: DriftDetected | DriftAttributed) -> Iterator[Branch]:
+    reached = f": evidence 10^{event.evidence:.1f} where 10^{event.threshold:.1f} alarms"
+    told = "" if event.origin == "detector" else reached
+    yield Branch(f"seen at row {whole(event.row)} by detector {event.detector}{told}")
+    ranked = sorted(moved.features, key=lambda feature: (-feature.log_evidence, feature.name))
     for feature in ranked[:MOST_FEATURES]:
         yield Branch(_feature(feature))
-    for warning in event.warnings:
+    for warning in moved.warnings:
         yield Branch(f"warning: {warning}")
 
 
 def _feature(feature: FeatureDrift) -> str:
     sign, direction = DIRECTIONS.get(feature.direction, ("", feature.direction))
     effects = f"total variation {feature.total_variation:.2f}, PSI {feature.psi:.2f}, KS {feature.ks:.2f}"
-    return f"{sign} {feature.name}: {direction}; {effects}, evidence {measured(10**feature.log_evidence)}"
+    return f"{sign} {feature.name}: {direction}; {effects}, evidence 10^{feature.log_evidence:.1f}"
 
 
 def _probes(story: Story) -> Iterator[Branch]:

@@ -27,6 +27,7 @@ from shared.events.deployment import (
 from shared.events.drift_detection import (
     DataFaultCleared,
     DataFaultFound,
+    DriftAttributed,
     DriftCleared,
     DriftDetected,
     DriftMatured,
@@ -50,6 +51,7 @@ IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b")
 ORIGINS = {"inputs": "in the inputs", "performance": "in the model's errors", "detector": "by the plug-in detector"}
 OUTCOMES = {
     "verified": "the new model is verified",
+    "unverified": "the new model serves, compared with nothing",
     "rolled-back": "the old model is back",
     "superseded": "a newer model took its place before the verdict",
     "refused": "the old model stays",
@@ -115,7 +117,7 @@ def _shortened(text: str) -> str:
     return IDENTIFIER.sub(lambda found: brief(found[0]), text)
 
 
-def features_words(event: DriftDetected) -> str:
+def features_words(event: DriftDetected | DriftAttributed) -> str:
     """The features that moved, the strongest first."""
     ranked = sorted(event.features, key=lambda feature: (-feature.log_evidence, feature.name))
     named = [f"{f.name} ({DIRECTIONS.get(f.direction, ('', f.direction))[1]})" for f in ranked[:MOST_FEATURES]]
@@ -135,8 +137,15 @@ def _detected(event: DriftDetected) -> str:
         what = f": loss {percent(event.loss_before)} before, {percent(event.loss_after)} after"
     else:
         what = f": {features_words(event)}" if event.features else ""
-    warnings = "".join(f"; {warning}" for warning in event.warnings)
-    return f"drift detected {ORIGINS.get(event.origin, event.origin)}{what}; {begun}{warnings}"
+    return f"drift detected {ORIGINS.get(event.origin, event.origin)}{what}; {begun}{_warnings(event.warnings)}"
+
+
+def _attributed(event: DriftAttributed) -> str:
+    return f"the inputs that moved: {features_words(event)}{_warnings(event.warnings)}"
+
+
+def _warnings(warnings: tuple[str, ...]) -> str:
+    return "".join(f"; {warning}" for warning in warnings)
 
 
 def _requested(event: TrainingRequested) -> str:
@@ -199,6 +208,7 @@ WORDS: dict[type[Event], Callable[[Any], str]] = {
     CommandRefused: lambda e: f"command refused: {e.reason}",
     DriftSuspected: lambda e: f"drift suspected {ORIGINS.get(e.origin, e.origin)}",
     DriftDetected: _detected,
+    DriftAttributed: _attributed,
     DriftMatured: lambda e: f"enough labels since the change for stage {e.stage}{' (the last)' if e.final else ''}",
     DriftCleared: lambda e: f"no longer followed: {_shortened(e.reason)}",
     DataFaultFound: _fault,

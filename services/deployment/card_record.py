@@ -9,7 +9,7 @@ from shared.domain.quality import Quality
 from shared.domain.trials import Paired
 from shared.events.base import Event
 from shared.events.deployment import CandidatePromoted, CandidateRejected, PromotionRolledBack, PromotionVerified
-from shared.events.drift_detection import DriftDetected
+from shared.events.drift_detection import DriftAttributed, DriftDetected
 from shared.events.prediction import PerformanceCounted
 from shared.events.training import EvaluationCompleted, TrainingCompleted, TrainingRequested
 
@@ -63,6 +63,9 @@ def _with(record: Record, event: Event) -> Record:
         return replace(record, asked=event)
     if isinstance(event, DriftDetected) and event.episode == made.cause:
         return replace(record, drift=event)
+    if isinstance(event, DriftAttributed) and record.drift is not None and event.episode == made.cause:
+        told = {"features": event.features, "warnings": event.warnings}
+        return replace(record, drift=record.drift.model_copy(update=told))
     if isinstance(event, Verdict) and event.version == made.version:
         return replace(record, verdicts=(*record.verdicts, event))
     if isinstance(event, PerformanceCounted) and made.version in event.versions:

@@ -9,7 +9,7 @@ from shared.domain.pipeline import Pipeline
 from shared.domain.quality import MILLION, metrics
 from shared.domain.trials import Paired
 from shared.events.deployment import CandidatePromoted, CandidateRejected, PromotionVerified
-from shared.events.drift_detection import FeatureDrift
+from shared.events.drift_detection import DriftDetected, FeatureDrift
 
 TRIGGERS = {
     "bootstrap": "It is the pipeline's first model: enough labelled rows had come.",
@@ -43,14 +43,21 @@ def why(record: Record, _: Pipeline) -> Iterator[str]:
     if drift is None:
         return
     yield ""
-    yield f"Episode `{drift.episode}`: detector `{drift.detector}` alarmed at row {drift.row:,}, with evidence"
-    yield f"10^{drift.evidence:.1f} where 10^{drift.threshold:.1f} alarms."
+    yield f"Episode `{drift.episode}`: detector `{drift.detector}` alarmed at row {drift.row:,}{_reached(drift)}."
     yield f"The change is estimated to have begun at row {drift.since_row:,}."
     if drift.loss_before is not None and drift.loss_after is not None:
         yield f"The mean loss had risen from {drift.loss_before:.3f} to {drift.loss_after:.3f}."
+    yield from (f"Warning: {warning}." for warning in drift.warnings)
     if drift.features:
         yield ""
         yield from _drifted(drift.features)
+
+
+def _reached(drift: DriftDetected) -> str:
+    """A plug-in detector says yes or no: it has no evidence to tell of."""
+    if drift.origin == "detector":
+        return ""
+    return f", with evidence\n10^{drift.evidence:.1f} where 10^{drift.threshold:.1f} alarms"
 
 
 def _drifted(features: Iterable[FeatureDrift]) -> Iterator[str]:

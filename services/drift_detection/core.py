@@ -11,9 +11,11 @@ from typing import Any
 
 from services.drift_detection.assembly import Assembly, add
 from services.drift_detection.data_faults import clear
-from services.drift_detection.inputs_watch import on_epoch, profile_slice
+from services.drift_detection.inputs_watch import end_generation, on_epoch, profile_slice
 from services.drift_detection.loss_watch import merge_steps, on_step, step_slice
+from services.drift_detection.plug_in import forget
 from services.drift_detection.state import DriftState
+from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.domain.profile import merge
 from shared.events.base import Event
@@ -59,25 +61,32 @@ Said = tuple[DriftState, tuple[Event, ...]]
 def _on_profile(state: DriftState, taken: ProfileTaken, read: Read) -> Said:
     if taken.generation < state.generation:
         return state, ()
+    pipeline, said = read(taken.file, decode_pipeline), list[Event]()
     if taken.generation > state.generation:
-        state = replace(
-            state,
-            generation=taken.generation,
-            epochs=Assembly(state.epochs.delivered, state.epochs.passed),
-            inputs=None,
-            input_evidence=None,
-            features=(),
-            warnings=(),
-            silent=False,
-        )
-    pipeline = read(taken.file, decode_pipeline)
+        state, last = end_generation(state, pipeline, read)
+        state, said = _new_generation(state, taken.generation, pipeline), [*last]
     state = replace(state, file=taken.file, baseline=taken.baseline)
     epochs, closed = add(state.epochs, profile_slice(taken.profile, pipeline), pipeline.lanes, merge)
-    state, said = replace(state, epochs=epochs), list[Event]()
+    state = replace(state, epochs=epochs)
     for epoch in closed:
         state, events = on_epoch(state, epoch, taken.baseline, pipeline, read)
         said += events
     return state, tuple(said)
+
+
+def _new_generation(state: DriftState, generation: int, pipeline: Pipeline) -> DriftState:
+    """What the inputs were measured against has changed: nothing seen so far bears on it."""
+    return replace(
+        forget(state, pipeline, "inputs"),
+        generation=generation,
+        epochs=Assembly(state.epochs.delivered, state.epochs.passed),
+        inputs=None,
+        input_evidence=None,
+        features=(),
+        warnings=(),
+        silent=False,
+        unattributed=None,
+    )
 
 
 def _on_performance(state: DriftState, counted: PerformanceCounted, read: Read) -> Said:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from services.drift_detection.inputs.verdict import FeatureEvidence
+from services.drift_detection.attribution import await_features, features_of
 from services.drift_detection.state import DriftState, OpenEpisode
 from shared.domain.pipeline import Pipeline
 from shared.events.base import Event, derive_id
@@ -15,7 +14,6 @@ from shared.events.drift_detection import (
     DriftDetected,
     DriftMatured,
     DriftSuspected,
-    FeatureDrift,
     Origin,
 )
 
@@ -61,6 +59,7 @@ def weigh(state: DriftState, evidence: Evidence) -> Said:
         episode = replace(episode, detected=True, since_label=evidence.since_label, since_row=evidence.since_row)
         state, joined = _join_inputs(state, episode)
         said += [*joined, _detected(state, episode, evidence)]
+        state = await_features(state, episode)
     elif evidence.evidence < CLEAR * evidence.threshold:
         return _without(state, episode), (_cleared(state, episode, "the evidence faded"),)
     return _with(state, episode), tuple(said)
@@ -85,6 +84,8 @@ def explain_away(state: DriftState, row: int, why: str) -> Said:
         if episode.since_row >= row:
             state = _without(state, episode)
             said.append(_cleared(state, episode, why))
+    if state.unattributed is not None and state.unattributed.since_row >= row:
+        state = replace(state, unattributed=None)
     return state, tuple(said)
 
 
@@ -155,25 +156,10 @@ def _detected(state: DriftState, episode: OpenEpisode, evidence: Evidence) -> Ev
         threshold=evidence.threshold / math.log(10),
         loss_before=evidence.loss_before,
         loss_after=evidence.loss_after,
-        features=tuple(_features(state.features)),
+        features=tuple(features_of(state.features)),
         warnings=state.warnings,
     )
 
 
 def _cleared(state: DriftState, episode: OpenEpisode, reason: str) -> Event:
     return DriftCleared(pipeline=state.pipeline, episode=episode.id, row=state.row, label=state.label, reason=reason)
-
-
-def _features(found: tuple[FeatureEvidence, ...]) -> Iterator[FeatureDrift]:
-    for feature in found:
-        effects = feature.effects
-        yield FeatureDrift(
-            name=feature.name,
-            log_evidence=feature.log_evidence,
-            direction=effects.direction,
-            psi=effects.psi,
-            ks=effects.ks,
-            js=effects.js,
-            wasserstein=effects.wasserstein,
-            total_variation=effects.total_variation,
-        )

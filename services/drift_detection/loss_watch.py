@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from services.drift_detection.assembly import Slice
 from services.drift_detection.data_faults import is_spoilt, shows_fault
-from services.drift_detection.detectors import make_detector
+from services.drift_detection.detectors import LossDetector
 from services.drift_detection.episodes import Evidence, mature, weigh
 from services.drift_detection.performance.detector import begin, update
+from services.drift_detection.plug_in import forget, judge_losses, plug_in
 from services.drift_detection.state import Counted, DriftState
 from shared.domain.baseline import decode_baseline
 from shared.domain.pipeline import Pipeline
 from shared.domain.quality import Quality, merge_versions
 from shared.events.base import Event
 from shared.events.prediction import PerformanceCounted
-from shared.runtime.codec import decode, encode
 from shared.runtime.core import Read
 
 Said = tuple[DriftState, tuple[Event, ...]]
@@ -54,11 +54,10 @@ def merge_steps(left: Counted, right: Counted) -> Counted:
 def on_step(state: DriftState, step: Counted, pipeline: Pipeline, read: Read) -> Said:
     """Judge one closed step."""
     lost = max(0, step.joined - step.label)
-    state = replace(_serve(state, step.serving), row=max(state.row, step.row), label=step.label, lost=lost)
+    state = replace(_serve(state, step.serving, pipeline), row=max(state.row, step.row), label=step.label, lost=lost)
     evidence = None
     if step.serving is not None and not is_spoilt(state, step.joined, pipeline.drift.inputs.epoch, pipeline.lanes):
-        judge = _plug_in if pipeline.drift.detector is not None else _sequential
-        state, evidence = judge(state, step, pipeline)
+        state, evidence = _judge(state, step, pipeline)
     said: tuple[Event, ...] = ()
     if evidence is not None:
         state, said = weigh(state, evidence)
@@ -76,13 +75,21 @@ def _looks_broken(state: DriftState, pipeline: Pipeline, read: Read) -> bool:
     return shows_fault(state, read(state.baseline, decode_baseline), pipeline.drift.faults)
 
 
-def _serve(state: DriftState, version: str | None) -> DriftState:
+def _serve(state: DriftState, version: str | None, pipeline: Pipeline) -> DriftState:
     """A new version starts a new test. It inherits the bound, unless it is an old one that came back."""
     if version is None or version == state.loss.version:
         return state
     bound = None if version in state.versions else state.loss.bound
     versions = (*(v for v in state.versions if v != version), version)[-VERSIONS_KEPT:]
-    return replace(state, loss=begin(version, bound), versions=versions, plug_in=b"")
+    return forget(replace(state, loss=begin(version, bound), versions=versions), pipeline, "loss")
+
+
+def _judge(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[DriftState, Evidence | None]:
+    detector = plug_in(pipeline)
+    if detector is None:
+        return _sequential(state, step, pipeline)
+    # One that watches the inputs alarms in place of this test: see `inputs_watch`.
+    return judge_losses(state, step, detector) if isinstance(detector, LossDetector) else (state, None)
 
 
 def _sequential(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[DriftState, Evidence]:
@@ -111,16 +118,3 @@ def _sequential(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[D
         loss_after=dict(step.versions).get(step.serving or "", Quality()).mean_loss,
         place=(step.serving, step.label),
     )
-
-
-def _plug_in(state: DriftState, step: Counted, pipeline: Pipeline) -> tuple[DriftState, Evidence | None]:
-    """A named detector alarms instead: no promise, no suspicion, the change is where it says so."""
-    detector = make_detector(pipeline.drift.detector or "")
-    if detector.watches != "loss":
-        return state, None
-    start = detector.start()
-    memory = decode(type(start), state.plug_in) if state.plug_in else start
-    memory, alarms = detector.update_many(memory, step.losses)
-    state = replace(state, plug_in=encode(memory))
-    place = (step.serving, step.label)
-    return state, Evidence("detector", detector.name, bool(alarms), 0.0, 1.0, step.label, step.row, place=place)

@@ -42,6 +42,14 @@ class OpenEpisode:
 
 
 @dataclass(frozen=True, slots=True)
+class Unattributed:
+    """An episode whose alarm could name no features. ``since_row``: where its change seems to have begun."""
+
+    episode: str
+    since_row: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenFault:
     """A data fault that is not over. ``clean``: epochs in a row without it; ``last``: end of its last bad epoch."""
 
@@ -87,6 +95,8 @@ class DriftState:
     plug_in: bytes = b""
     """The plug-in detector's own state, encoded."""
     episodes: tuple[OpenEpisode, ...] = ()
+    unattributed: Unattributed | None = None
+    """The latest alarm of this generation that named no features, until an epoch does."""
 
     def episode(self, origin: str) -> OpenEpisode | None:
         return next((episode for episode in self.episodes if episode.origin == origin), None)

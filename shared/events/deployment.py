@@ -140,6 +140,7 @@ class PromotionRolledBack(Event):
 class EpisodeClosed(Event):
     """The end of an episode, with a number: loss won back per labelled row against the old champion.
 
+    ``unverified``: promoted as the policy says, and compared with nothing, so that the number is 0 and says nothing.
     ``harmless``: the inputs moved, and no fresh model would have done better. ``refused``: a candidate or its training
     was stopped. ``superseded``: a later promotion came before the verdict.
     """
@@ -148,7 +149,7 @@ class EpisodeClosed(Event):
     identity: ClassVar[tuple[str, ...]] = ("episode",)
 
     episode: str
-    outcome: Literal["verified", "rolled-back", "superseded", "harmless", "refused", "failed"]
+    outcome: Literal["verified", "unverified", "rolled-back", "superseded", "harmless", "refused", "failed"]
     gain: float
     version: str | None
     row: int

@@ -64,6 +64,23 @@ class DriftDetected(Event):
     warnings: tuple[str, ...] = ()
 
 
+class DriftAttributed(Event):
+    """What the first epoch of inputs after a loss alarm shows, where the alarm itself could name no features.
+
+    It completes the episode's `DriftDetected` and decides nothing.
+    """
+
+    type: ClassVar[str] = "driftloop.drift.attributed.v1"
+    identity: ClassVar[tuple[str, ...]] = ("episode",)
+
+    episode: str
+    generation: int
+    row: int
+    label: int
+    features: tuple[FeatureDrift, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class DriftMatured(Event):
     """Enough labelled rows from after the change exist for the next stage of the response."""
 

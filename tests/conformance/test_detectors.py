@@ -8,18 +8,27 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
 import services.drift_detection.detectors as package
+from services.backtest.replay import Replay, replay
 from services.drift_detection.detectors import Detector, DetectorError, detectors, make_detector
+from shared.adapters.memory import MemoryBlobs
 from shared.domain.pipeline import DriftPolicy
+from shared.events.base import Event
+from shared.events.drift_detection import DriftAttributed, DriftDetected, DriftSuspected
+from shared.events.training import ProbeRequested, TrainingCompleted
 from shared.plugins import discover
+from tests.unit.embedded import faulty
 
 CHANGE = 1000
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "add-a-detector.md"
@@ -139,6 +148,65 @@ CHECKS = (
 @pytest.mark.parametrize("name", detectors())
 def test_detector(name: str, check: Callable[[Detector], None]) -> None:
     check(make_detector(name))
+
+
+def flipped(rows: pa.Table) -> pa.Table:
+    """What was good is bad: every loss changes, no input does."""
+    place = rows.column_names.index("good")
+    good = pc.if_else(pc.equal(rows["good"], "yes"), "no", "yes")
+    return rows.set_column(place, rows.schema.field(place), good)
+
+
+PLANTED = {"loss": flipped, "inputs": faulty.moved("flow", 60)}
+"""What a detector watches -> a change of that alone."""
+
+
+@cache
+def loop_with(name: str, watched: str) -> list[Event]:
+    """The ledger of a pipeline that names a detector, when what is watched changes at row 500."""
+    drift = faulty.pipeline().drift.model_copy(update={"detector": name})
+    changed = faulty.between(faulty.sound(), 500, faulty.ROWS, PLANTED[watched])
+    return faulty.life_of(changed, faulty.pipeline().model_copy(update={"drift": drift})).ledger
+
+
+@pytest.mark.parametrize("name", sorted(set(detectors()) - NULL_OBJECTS))
+def test_a_detector_that_a_pipeline_names_runs_in_the_loop(name: str) -> None:
+    """Being found and keeping the rules is not enough: somebody has to ask it, and to hear what it says."""
+    ledger = loop_with(name, make_detector(name).watches)
+    alarms = [event for event in ledger if isinstance(event, DriftDetected) and event.detector == name]
+    assert alarms
+    assert alarms[0].origin == "detector"
+    assert 450 <= alarms[0].since_row <= alarms[0].row <= 700
+    answered = {event.cause for event in ledger if isinstance(event, ProbeRequested)}
+    assert alarms[0].episode in answered
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in detectors().items() if kind.watches == "inputs"))
+class TestADetectorOfInputs:
+    def test_is_heard_in_place_of_the_built_in_tests(self, name: str) -> None:
+        for watched in PLANTED:
+            found = [event for event in loop_with(name, watched) if isinstance(event, DriftSuspected | DriftDetected)]
+            assert {event.origin for event in found} <= {"detector"}
+
+    def test_says_nothing_about_losses(self, name: str) -> None:
+        assert [event for event in loop_with(name, "loss") if isinstance(event, DriftDetected)] == []
+
+    def test_alarms_once_about_one_reference(self, name: str) -> None:
+        generations = [event.generation for event in loop_with(name, "inputs") if isinstance(event, DriftDetected)]
+        assert len(set(generations)) == len(generations)
+
+    def test_has_its_alarm_completed_by_the_features_that_moved(self, name: str) -> None:
+        told = [event for event in loop_with(name, "inputs") if isinstance(event, DriftDetected | DriftAttributed)]
+        assert "flow" in {feature.name for event in told for feature in event.features}
+
+    def test_trains_in_a_replay_under_the_policy_of_its_name(self, name: str) -> None:
+        rows = faulty.between(faulty.sound(), 500, faulty.ROWS, PLANTED["inputs"]).combine_chunks()
+        what = Replay(faulty.pipeline(), lambda size: iter(rows.to_batches(max_chunksize=size)))
+        result = replay(what, f"detector:{name}", MemoryBlobs(), lambda _: None)
+        drifts = {event.episode for event in result.ledger if isinstance(event, DriftDetected)}
+        trained = [event for event in result.ledger if isinstance(event, TrainingCompleted) and event.cause in drifts]
+        assert trained
+        assert result.retrainings == len(trained)
 
 
 @pytest.fixture

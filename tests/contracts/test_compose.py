@@ -88,8 +88,11 @@ def test_every_variable_is_explained() -> None:
     assert {name for name in names if f"`{name}`" not in guide} == set()
 
 
-def test_what_the_guide_tells_to_add_fits(tmp_path: Path) -> None:
-    [block] = re.findall(r"```yaml\n(.*?)```", text_of("docs/how-to/operate.md"), re.DOTALL)
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_the_guide_tells_to_add_fits(tmp_path: Path, place: int) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", text_of("docs/how-to/operate.md"), re.DOTALL)
+    assert len(blocks) == 2
+    block = blocks[place]
     added = tmp_path / "override.yml"
     added.write_text(dedent(block))
     docker("compose", "--file=docker-compose.yml", f"--file={added}", "config", "--quiet")

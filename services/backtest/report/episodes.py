@@ -30,7 +30,7 @@ GLOSSARY = (
     "speak for the challenger. Gain is what was won back against the old model, in errors (regression: bounded loss) "
     "per 1,000 labelled rows."
 )
-ORIGINS = {"inputs": "input", "performance": "performance", "detector": "plug-in detector’s"}
+ORIGINS = {"inputs": "input", "performance": "performance"}
 
 
 def episode_list(told: Chronicle) -> list[Markup]:
@@ -73,16 +73,23 @@ def _evidence(episode: Episode) -> Markup:
     delay = (
         f"estimated to have begun at row {whole(found.since_row)}, {whole(found.row - found.since_row)} rows earlier"
     )
-    kind = sentence(ORIGINS.get(found.origin, found.origin))
-    evidence = f"{kind} evidence reached 10^{found.evidence:.1f}, where 10^{found.threshold:.1f} alarms,"
-    words = f"{evidence} at row {whole(found.row)} (detector {found.detector}); {delay}."
-    warnings = [element("p", {"class": "warning"}, text) for text in found.warnings]
+    words = f"{_alarm(found)}; {delay}."
+    warnings = [element("p", {"class": "warning"}, text) for text in episode.warnings]
     return _step(
         "Evidence",
         element("p", {}, words, _losses(found)),
         warnings,
-        feature_table(found.features) if found.features else None,
+        feature_table(episode.features) if episode.features else None,
     )
+
+
+def _alarm(found: DriftDetected) -> str:
+    """A plug-in detector says yes or no: it has no evidence to tell of."""
+    if found.origin == "detector":
+        return f"The plug-in detector {found.detector} alarmed at row {whole(found.row)}"
+    kind = sentence(ORIGINS.get(found.origin, found.origin))
+    reached = f"{kind} evidence reached 10^{found.evidence:.1f}, where 10^{found.threshold:.1f} alarms,"
+    return f"{reached} at row {whole(found.row)} (detector {found.detector})"
 
 
 def _losses(found: DriftDetected) -> str:

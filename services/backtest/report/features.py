@@ -34,7 +34,7 @@ def features_overview(episodes: tuple[Episode, ...], importances: dict[str, floa
     """One row per feature over all episodes, the largest effect first."""
     sightings: dict[str, list[Sighting]] = {}
     for episode in episodes:
-        for feature in episode.detected.features:
+        for feature in episode.features:
             sightings.setdefault(feature.name, []).append((episode, feature))
     if not sightings:
         return [element("p", {"class": "note"}, "No input feature was named by an alarm.")]

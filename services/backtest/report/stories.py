@@ -15,7 +15,14 @@ from shared.events.deployment import (
     PromotionVerified,
     TrialPended,
 )
-from shared.events.drift_detection import DataFaultCleared, DataFaultFound, DriftCleared, DriftDetected
+from shared.events.drift_detection import (
+    DataFaultCleared,
+    DataFaultFound,
+    DriftAttributed,
+    DriftCleared,
+    DriftDetected,
+    FeatureDrift,
+)
 from shared.events.training import (
     EvaluationCompleted,
     EvaluationRequested,
@@ -67,6 +74,11 @@ class Story:
         return tuple(e for e in self.events if isinstance(e, EvaluationCompleted))
 
     @property
+    def attribution(self) -> DriftDetected | DriftAttributed | None:
+        """Who names the inputs that moved: the alarm, or where it could name none, the epochs after it."""
+        return next((e for e in self.events if isinstance(e, DriftDetected | DriftAttributed) and e.features), None)
+
+    @property
     def probes(self) -> tuple[ProbeCompleted, ...]:
         return tuple(e for e in self.events if isinstance(e, ProbeCompleted))
 
@@ -86,6 +98,14 @@ class Episode:
     def cleared(self) -> DriftCleared | None:
         """Why the alarm was set aside, where it was."""
         return next((event for event in self.story.events if isinstance(event, DriftCleared)), None)
+
+    @property
+    def features(self) -> tuple[FeatureDrift, ...]:
+        return self.story.attribution.features if self.story.attribution else ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.story.attribution.warnings if self.story.attribution else ()
 
     @property
     def outcome(self) -> str:

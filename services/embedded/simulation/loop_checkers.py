@@ -23,7 +23,7 @@ from services.embedded.simulation.loop_rows import Conserved, LabelsCountedOnce,
 from services.embedded.simulation.loop_stream import Stream
 from services.embedded.simulation.scenario import Checker
 from shared.events.deployment import CandidatePromoted, ServingChanged
-from shared.events.drift_detection import DriftDetected, DriftSuspected
+from shared.events.drift_detection import DriftAttributed, DriftDetected, DriftSuspected
 from shared.events.envelope import from_message
 from shared.events.jobs import Jobs
 from shared.events.topics import (
@@ -257,7 +257,8 @@ class SameFact:
         document = orjson.loads(entry.message.value)
         if isinstance(entry.event, REQUESTS):
             return {name: document.get(name) for name in self.of_requests}
-        timed = self.of_inputs if isinstance(entry.event, DriftDetected | DriftSuspected) else frozenset()
+        moved = isinstance(entry.event, DriftDetected | DriftSuspected | DriftAttributed)
+        timed = self.of_inputs if moved else frozenset()
         return {name: value for name, value in document.items() if name not in self.may_differ | timed}
 
 
