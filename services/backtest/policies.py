@@ -7,6 +7,8 @@ from typing import Any
 from shared.domain.pipeline import Pipeline
 
 LAST_CLASS = "last-class"
+FEWEST_ROWS, MOST_ROWS = 2, 10**9
+"""Rows between the trainings of a schedule, which are those that each is trained on."""
 KNOWN = "never, every:N, drift, last-class, detector:NAME"
 
 
@@ -21,11 +23,20 @@ def under_policy(name: str, pipeline: Pipeline) -> Pipeline:
         return pipeline
     if name == "never":
         return _changed(pipeline, None, {})
-    if kind == "every" and argument.isdigit() and int(argument) > 0:
-        return _changed(pipeline, None, {"every": int(argument), "last": int(argument)})
+    if kind == "every" and argument.isdecimal():
+        return _every(pipeline, int(argument))
     if kind == "detector" and argument:
         return _detector(pipeline, argument)
     raise PolicyError(f"there is no policy {name!r}; known: {KNOWN}")
+
+
+def _every(pipeline: Pipeline, rows: int) -> Pipeline:
+    """Retrain on a schedule, on the rows since the training before."""
+    if not FEWEST_ROWS <= rows <= MOST_ROWS:
+        raise PolicyError(
+            f"policy 'every:{rows}': N labelled rows have to train a model; give {FEWEST_ROWS} to {MOST_ROWS:,}"
+        )
+    return _changed(pipeline, None, {"every": rows, "last": rows})
 
 
 def _detector(pipeline: Pipeline, name: str) -> Pipeline:

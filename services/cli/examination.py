@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.domain.pipeline import Pipeline
 
 OLDEST_PYTHON = (3, 11)
-FILE, SAMPLE, LEDGER, BLOBS = "pipeline.yaml", "sample.csv", "ledger.jsonl", "blobs"
+FILE, SAMPLE, LEDGER, SUMMARY, BLOBS = "pipeline.yaml", "sample.csv", "ledger.jsonl", "summary.json", "blobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,43 @@ def examine(place: Path, data: Path | None) -> Iterator[Finding]:
     yield _python()
     yield from _dependencies()
     yield _writable(folder)
-    file = place if place.is_file() else folder / FILE
-    if not file.is_file():
-        yield Finding(f"no {FILE} in {folder}", False, "'driftloop init DATA --label COL' makes one")
+    if place.is_file() and _is_data(place):
+        yield _readable(place)
         return
-    yield from _pipeline(file, data if data is not None else _sample(folder), known=data is not None)
+    yield from _described(place, folder, data)
     if (folder / LEDGER).is_file():
         yield from _run(folder)
+
+
+def _described(place: Path, folder: Path, data: Path | None) -> Iterator[Finding]:
+    """The pipeline file, wherever it is. A backtest needs none: it leaves its report and its ledger alone."""
+    file = place if place.is_file() else folder / FILE
+    if file.is_file():
+        yield from _pipeline(file, data if data is not None else _sample(folder), known=data is not None)
+    elif data is None and (folder / SUMMARY).is_file() and (folder / LEDGER).is_file():
+        yield Finding(f"{folder}: the folder of a backtest", True)
+    else:
+        yield Finding(f"no {FILE} in {folder}", False, "'driftloop init DATA --label COL' makes one")
+
+
+def _is_data(file: Path) -> bool:
+    from services.cli.recorded import SUFFIXES
+
+    return file.name.lower().endswith((*SUFFIXES, ".gz"))
+
+
+def _readable(file: Path) -> Finding:
+    """Recorded data by themselves: whether they can be read at all."""
+    from services.cli.recorded import recorded
+
+    try:
+        seen = recorded(file).seen
+    except ValueError as error:
+        if not is_mistake(error):
+            raise
+        return Finding(in_one_line(error), False)
+    what = f"{file}: recorded data, {seen.rows:,} rows of {len(seen.columns)} columns"
+    return Finding(f"{what}; 'driftloop doctor PIPELINE --data {file}' holds them against a contract", True)
 
 
 def _python() -> Finding:
@@ -74,7 +104,7 @@ def _writable(folder: Path) -> Finding:
 
 
 def _pipeline(file: Path, data: Path | None, *, known: bool) -> Iterator[Finding]:
-    from shared.domain.estimators import EstimatorError, build_estimator
+    from shared.domain.estimators import EstimatorError, check_estimator
     from shared.domain.pipeline_file import PipelineFileError, read_pipeline
 
     try:
@@ -84,7 +114,7 @@ def _pipeline(file: Path, data: Path | None, *, known: bool) -> Iterator[Finding
         return
     yield Finding(f"{file}: pipeline {pipeline.name!r}, {len(pipeline.contract.features)} features", True)
     try:
-        build_estimator(pipeline.estimator)
+        check_estimator(pipeline.estimator, pipeline.contract.label.task)
     except EstimatorError as error:
         yield Finding(str(error), False)
     else:
@@ -100,9 +130,6 @@ def _settings(pipeline: Pipeline) -> Iterator[Finding]:
     if contract.label.arrives == "late" and contract.record_id is None:
         cure = "name the column in 'contract.record_id'; else labels must use the id of the prediction"
         yield Finding("labels arrive late, but no column names the record", False, cure)
-    unknown = [name for name in pipeline.promotion.slices if name not in {f.name for f in contract.features}]
-    for name in unknown:
-        yield Finding(f"promotion.slices names {name!r}, which is no feature", False, "correct the name")
     if retraining.minimum_labels > pipeline.window:
         cure = f"set it to {pipeline.window} or fewer"
         yield Finding("retraining.minimum_labels is above the window: nothing would be trained in time", False, cure)
@@ -140,6 +167,9 @@ def _run(folder: Path) -> Iterator[Finding]:
     from shared.events.training import TrainingCompleted
     from shared.runtime.ports import BlobDamaged, BlobMissing
 
+    if not (folder / LEDGER).stat().st_size:
+        yield Finding(f"{folder / LEDGER}: no event yet", True)
+        return
     past = history(folder)
     torn = ", and a last line that is cut off" if past.torn else ""
     yield Finding(f"{folder / LEDGER}: {len(past.events):,} events{torn}", True)

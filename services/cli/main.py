@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import ModuleType
 
 import typer
@@ -35,6 +36,8 @@ from services.cli.commands import (
 from services.cli.errors import in_one_line, is_mistake
 
 MISTAKE = 2
+LIBRARIES = r"(sklearn|numpy|scipy|joblib|skops)(\.|$)"
+"""Whose warnings say nothing to the person at the keyboard: they speak of arrays that nobody here has made by hand."""
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for a command line that it can't read."""
 
@@ -103,13 +106,21 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit code is 0, 1 where the answer is "no", 2 for a user's mistake, 130 for Ctrl-C."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        return int(app(given, standalone_mode=False, obj=given, prog_name="driftloop") or 0)
+        with warnings.catch_warnings():
+            _quiet_libraries()
+            return int(app(given, standalone_mode=False, obj=given, prog_name="driftloop") or 0)
     except UsageError as error:
         return _mistake(_usage(error))
     except Exception as error:
         if not is_mistake(error):
             raise
         return _mistake(in_one_line(error))
+
+
+def _quiet_libraries() -> None:
+    """Unless the person asked for warnings (``python -W``, ``PYTHONWARNINGS``)."""
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module=LIBRARIES)
 
 
 def _mistake(line: str) -> int:

@@ -21,6 +21,8 @@ Url = Annotated[
     typer.Option(metavar="URL", help="Ingestion's door; by default $DRIFTLOOP_URL, else http://localhost:8080."),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Send it, and don't wait for the ledger's answer.")]
+LARGEST_SEED = 2**32 - 1
+"""`shared.domain.pipeline.LARGEST_SEED`, which ``--help`` has no time to import."""
 REFUSED = 1
 """Exit code where the answer is no."""
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The pipeline's name.")]

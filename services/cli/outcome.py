@@ -74,10 +74,10 @@ def _rows(result: BacktestResult) -> Iterator[list[str]]:
     from services.backtest.summary import summary
 
     names = ("mae", "rmse") if result.task == "regression" else ("accuracy", "kappa")
-    yield ["policy", *names, "trained", "promoted", "undone", "alarms", "seconds"]
-    for policy in summary(result)["policies"]:
+    yield ["policy", *names, "trained", "probes", "promoted", "undone", "alarms", "seconds"]
+    for policy, ran in zip(summary(result)["policies"], result.policies, strict=True):
         figures = ["–" if policy[name] is None else f"{policy[name]:.4g}" for name in names]
-        counts = [str(policy[name]) for name in ("retrainings", "promotions", "rollbacks")]
+        counts = [str(n) for n in (ran.retrainings, ran.probes, ran.promotions, ran.rollbacks)]
         yield [policy["name"], *figures, *counts, str(len(policy["alarms"])), f"{policy['wall_seconds']:.1f}"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,10 @@ from services.cli.recorded import Recorded
 
 if TYPE_CHECKING:
     from shared.domain.pipeline import Estimator, Pipeline
+
+
+FEWEST_BLOCKS = 20
+"""Blocks after which the input test in blocks begins to speak; before, a rank among them proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,12 @@ class Problem:
 
 def problem(data: Recorded, options: Options) -> Problem:
     """UserError, or one of the families of `services.cli.errors`, for options that don't fit each other or the data."""
-    from shared.domain.estimators import build_estimator
+    from shared.domain.estimators import check_estimator
 
     found = _from_file(options) if options.pipeline else _inferred(data, options)
     pipeline = _adjusted(found.pipeline, options)
-    build_estimator(pipeline.estimator)
-    return Problem(pipeline, found.notes)
+    check_estimator(pipeline.estimator, pipeline.contract.label.task)
+    return Problem(pipeline, (*found.notes, *_few_blocks(pipeline, data.seen.rows)))
 
 
 def as_yaml(pipeline: Pipeline) -> str:
@@ -111,6 +115,16 @@ def _adjusted(pipeline: Pipeline, options: Options) -> Pipeline:
         inputs = pipeline.drift.inputs.model_copy(update={"unit": "blocks", "epoch": options.block})
         changes["drift"] = pipeline.drift.model_copy(update={"inputs": inputs})
     return pipeline.model_copy(update=changes)
+
+
+def _few_blocks(pipeline: Pipeline, rows: int) -> Iterator[str]:
+    inputs = pipeline.drift.inputs
+    blocks = max(0, rows - pipeline.window) // inputs.epoch
+    if inputs.unit == "blocks" and blocks < FEWEST_BLOCKS:
+        yield (
+            f"drift of the inputs can't be told: that takes about {FEWEST_BLOCKS} blocks, and after the first "
+            f"{pipeline.window:,} rows the stream has {blocks} of {inputs.epoch:,} rows; give shorter ones"
+        )
 
 
 def _columns(data: Recorded) -> str:

@@ -60,7 +60,7 @@ from pathlib import Path
 
 from services.embedded.contract_check import violations
 from services.ingestion.sources import read_batches
-from shared.domain.estimators import build_estimator
+from shared.domain.estimators import check_estimator
 from shared.domain.pipeline_file import read_pipeline
 
 PROJECT = Path(__file__).parents[1]
@@ -71,8 +71,8 @@ def test_every_row_of_the_sample_keeps_the_contract():
     assert violations(PIPELINE, read_batches(PROJECT / "sample.csv", 1000)) == ()
 
 
-def test_the_estimator_can_be_made():
-    build_estimator(PIPELINE.estimator)
+def test_the_estimator_predicts_what_the_label_is():
+    check_estimator(PIPELINE.estimator, PIPELINE.contract.label.task)
 '''
 
 JOB = """\
@@ -146,7 +146,8 @@ def _seen(column: Column) -> str:
     """What the data held, for the person who decides about ranges and allowed values."""
     nulls = f", {column.nulls:,} of {column.rows:,} empty" if column.nulls else ""
     if column.kind in (Kind.NUMBER, Kind.INTEGER):
-        return f"{column.minimum:g} to {column.maximum:g}{nulls}"
+        misfits = f", {column.misfits:,} no numbers" if column.misfits else ""
+        return f"{column.minimum:g} to {column.maximum:g}{nulls}{misfits}"
     shown = [" ".join(value.split())[:20] for value in column.values.to_pylist()[:SHOWN_VALUES]]
     more = ", …" if column.distinct > SHOWN_VALUES else ""
     return f"{column.distinct:,} values: {', '.join(shown)}{more}{nulls}"

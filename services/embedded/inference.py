@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.embedded.survey import DISTINCT_KEPT, Column, Survey
+from services.ingestion.conversion import convert
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Estimator, Pipeline
+from shared.domain.rows import ARROW_TYPES
 
 Task = Literal["classification", "regression"]
 
@@ -49,17 +51,15 @@ class Inferred:
 
 
 def infer(name: str, seen: Survey, wish: Wish) -> Inferred:
-    """Raises `InferenceError` for an unknown column, a label without two values, and a stream without features."""
-    label = _column(seen, wish.label, "label")
-    for dropped in wish.drop:
-        _column(seen, dropped, "dropped column")
+    """Raises `InferenceError` for an unknown column, a label that can't be one, and a stream without features."""
+    label = _label(seen, wish)
     task = task_of(label)
     usable = [c for c in seen.columns if c.name != label.name and c.name not in wish.drop]
     record_id = next((c.name for c in usable if _names_records(c)), None)
-    times = [c.name for c in usable if c.kind is Kind.TIMESTAMP]
+    times = [c.name for c in usable if c.kind is Kind.TIMESTAMP and c.name]
     event_time = times[0] if len(times) == 1 else None
     rest = [c for c in usable if c.name not in (record_id, event_time)]
-    reasons = {c.name: reason for c in rest if (reason := _no_feature(c))}
+    reasons = {c.name: reason for c in rest if (reason := _unusable_name(c.name) or _no_feature(c))}
     features = tuple(_feature(c, wish.strict) for c in rest if c.name not in reasons)
     if not features:
         raise InferenceError(f"no column is left to predict {label.name!r} from: {'; '.join(_told(reasons))}")
@@ -68,7 +68,20 @@ def infer(name: str, seen: Survey, wish: Wish) -> Inferred:
     )
     estimator = wish.estimator or Estimator(path=FORESTS[task], parameters={"n_estimators": 100})
     pipeline = Pipeline(name=name, contract=contract, estimator=estimator, window=window_of(seen.rows))
-    return Inferred(pipeline, (*_roles(record_id, event_time), *_told(reasons)))
+    mixed = [c for c in (label, *rest) if c.misfits and c.name not in reasons]
+    return Inferred(pipeline, (*_roles(record_id, event_time), *_told(reasons), *_mixed(mixed)))
+
+
+def _label(seen: Survey, wish: Wish) -> Column:
+    """The label's column, once every name of the wish is known to be right."""
+    label = _column(seen, wish.label, "label")
+    if reason := _unusable_name(label.name):
+        raise InferenceError(f"label {label.name!r} {reason}; rename the column")
+    for dropped in wish.drop:
+        _column(seen, dropped, "dropped column")
+    if label.name in wish.drop:
+        raise InferenceError(f"label {label.name!r} is dropped too: --drop is for columns that are no features")
+    return label
 
 
 def task_of(label: Column) -> Task:
@@ -123,11 +136,13 @@ def _classes(label: Column) -> Task:
 
 
 def _whole(label: Column) -> bool:
-    return label.kind is Kind.INTEGER or all(float(value).is_integer() for value in label.values.to_pylist())
+    numbers = convert(label.values, ARROW_TYPES[Kind.NUMBER]).values.drop_null().to_pylist()
+    return label.kind is Kind.INTEGER or all(value.is_integer() for value in numbers)
 
 
 def _names_records(column: Column) -> bool:
-    return column.kind in (Kind.CATEGORY, Kind.INTEGER) and column.unique and bool(ID_NAME.search(column.name))
+    text = column.kind in (Kind.CATEGORY, Kind.INTEGER) or column.misfits > 0
+    return text and column.unique and bool(ID_NAME.search(column.name))
 
 
 def _no_feature(column: Column) -> str:
@@ -145,6 +160,13 @@ def _no_feature(column: Column) -> str:
     return ""
 
 
+def _unusable_name(name: str) -> str:
+    """What is wrong with a column's name; empty if nothing is."""
+    if not name:
+        return "has no name"
+    return "has a name that begins with '_', as Driftloop's own do" if name.startswith("_") else ""
+
+
 def _most_categories(column: Column) -> float:
     return min(max(MANY_VALUES, MANY_SHARE * (column.rows - column.nulls)), DISTINCT_KEPT - 1)
 
@@ -159,6 +181,15 @@ def _roles(record_id: str | None, event_time: str | None) -> Iterator[str]:
         yield f"column {record_id!r} names the records"
     if event_time:
         yield f"column {event_time!r} is the event time, not a feature"
+
+
+def _mixed(columns: list[Column]) -> Iterator[str]:
+    for column in columns:
+        values = column.numbers + column.others
+        yield (
+            f"column {column.name!r} is taken for numbers, which {column.misfits:,} of its {values:,} values "
+            f"{'is' if column.misfits == 1 else 'are'} not: such records become dead letters"
+        )
 
 
 def _told(reasons: dict[str, str]) -> list[str]:

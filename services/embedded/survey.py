@@ -10,10 +10,13 @@ import pyarrow.compute as pc
 
 from services.ingestion.conversion import convert, kind_of
 from shared.domain.contract import Kind
+from shared.domain.design import ONE_HOT_LIMIT
 from shared.domain.rows import ARROW_TYPES
 
 DISTINCT_KEPT = 50_000
 """Distinct values that are told apart per column; a column with more of them counts as having "many"."""
+NUMBER_SHARE = 0.95
+"""Share of a column's values that have to be numbers for the others to be taken for bad cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Column:
     counts_rows: bool = True
     """Whether it is an integer that grows by one from row to row."""
     last: int | None = None
+    numbers: int = 0
+    """Values that read as numbers."""
+    others: int = 0
+    """Values that don't, blanks and nulls not among them."""
+
+    @property
+    def misfits(self) -> int:
+        """Values that ingestion will refuse, because they are no numbers in a column of numbers."""
+        return self.others if self.kind is Kind.NUMBER else 0
 
     @property
     def distinct(self) -> int:
@@ -68,7 +80,20 @@ def survey(batches: Iterable[pa.RecordBatch]) -> Survey:
         columns = columns or tuple(Column(name) for name in batch.schema.names)
         columns = tuple(_extended(column, batch.column(column.name)) for column in columns)
         rows += batch.num_rows
-    return Survey(rows, columns)
+    return Survey(rows, tuple(_settled(column) for column in columns))
+
+
+def _settled(column: Column) -> Column:
+    """What only all values together can tell: whether a column of text is one of numbers with a few bad cells.
+
+    One of few values stays a category, as which it loses nothing: a model gets to see each of them.
+    """
+    share = column.numbers / max(column.numbers + column.others, 1)
+    if column.kind is Kind.CATEGORY and column.distinct > ONE_HOT_LIMIT and share >= NUMBER_SHARE:
+        return replace(column, kind=Kind.NUMBER, nulls=column.rows - column.numbers - column.others)
+    if column.kind not in (Kind.NUMBER, Kind.INTEGER):
+        return replace(column, minimum=None, maximum=None)
+    return column
 
 
 def _extended(column: Column, values: pa.Array) -> Column:
@@ -109,9 +134,14 @@ def _merged(known: pa.Array, values: pa.Array) -> pa.Array:
 
 
 def _ranged(column: Column, values: pa.Array, kind: Kind | None) -> Column:
-    if kind not in (Kind.NUMBER, Kind.INTEGER):
-        return replace(column, minimum=None, maximum=None, counts_rows=False)
-    numbers = convert(values, ARROW_TYPES[kind]).values
+    whole = kind is Kind.INTEGER
+    converted = convert(values, ARROW_TYPES[Kind.INTEGER if whole else Kind.NUMBER])
+    numbers, misfits = converted.values, converted.misfits
+    column = replace(
+        column,
+        numbers=column.numbers + len(numbers) - numbers.null_count,
+        others=column.others + (0 if misfits is None else int(misfits.sum())),
+    )
     ends = pc.min_max(numbers).as_py()
     lows = [end for end in (column.minimum, ends["min"]) if end is not None]
     highs = [end for end in (column.maximum, ends["max"]) if end is not None]
@@ -119,7 +149,7 @@ def _ranged(column: Column, values: pa.Array, kind: Kind | None) -> Column:
     return _counting(counted, numbers, kind)
 
 
-def _counting(column: Column, numbers: pa.Array, kind: Kind) -> Column:
+def _counting(column: Column, numbers: pa.Array, kind: Kind | None) -> Column:
     if not column.counts_rows or kind is not Kind.INTEGER or numbers.null_count or not len(numbers):
         return replace(column, counts_rows=False)
     whole = numbers if column.last is None else pa.concat_arrays([pa.array([column.last]), numbers])

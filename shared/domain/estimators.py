@@ -9,11 +9,22 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from typing import Any
+from typing import Any, Literal
 
 from shared.domain.pipeline import Estimator
 
 ALLOWED_MODULES = ("sklearn",)
+LISTS = frozenset({"steps", "estimators"})
+PARTS = frozenset({"estimator", "final_estimator", "regressor", "transformer"})
+"""Parameters of scikit-learn's composites that hold named estimators, and a single one."""
+SKIPPED = ("passthrough", "drop")
+"""What stands in a composite for an estimator that isn't there."""
+PART = "{path: sklearn.…, parameters: {…}}"
+Task = Literal["classification", "regression"]
+WANTED: dict[Task, str] = {
+    "classification": "a classifier, for example 'sklearn.ensemble.RandomForestClassifier'",
+    "regression": "a regressor, for example 'sklearn.ensemble.RandomForestRegressor'",
+}
 
 
 class EstimatorError(ValueError):
@@ -27,6 +38,22 @@ def build_estimator(estimator: Estimator, allowed: tuple[str, ...] = ALLOWED_MOD
     ``sklearn.pipeline.Pipeline`` gets its steps. Raises `EstimatorError`.
     """
     return _build(estimator.path, estimator.parameters, allowed)
+
+
+def check_estimator(estimator: Estimator, task: Task) -> None:
+    """That it can be built and predicts what the task asks for. Raises `EstimatorError`."""
+    from sklearn.base import is_classifier, is_regressor
+
+    built = build_estimator(estimator)
+    try:
+        fits = is_classifier(built) if task == "classification" else is_regressor(built)
+    except (AttributeError, TypeError, ValueError):
+        raise EstimatorError(f"estimator {estimator.path!r} is made of parts that don't go together") from None
+    # Asked of the class: a stacking estimator's object has no 'predict' before it is fitted.
+    if not hasattr(type(built), "predict"):
+        raise EstimatorError(f"estimator {estimator.path!r} has no 'predict': give {WANTED[task]}")
+    if not fits:
+        raise EstimatorError(f"estimator {estimator.path!r} is none for {task}: give {WANTED[task]}")
 
 
 def resolve_estimator(path: str, allowed: tuple[str, ...] = ALLOWED_MODULES) -> type[Any]:
@@ -56,10 +83,28 @@ def _build(path: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> A
         if name not in known:
             raise EstimatorError(f"estimator {path!r} has no parameter {name!r}{_hint(name, known)}")
     arguments = {name: _value(value, allowed) for name, value in parameters.items()}
+    _check_parts(path, arguments)
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:
         raise EstimatorError(f"estimator {path!r} can't be made from its parameters: {error}") from error
+
+
+def _check_parts(path: str, arguments: dict[str, Any]) -> None:
+    """Parts that are estimators, checked here because scikit-learn looks at them no sooner than at the first fit."""
+    for name in LISTS & arguments.keys():
+        parts = arguments[name] if isinstance(arguments[name], list) else [arguments[name]]
+        for place, part in enumerate(parts, 1):
+            pair = isinstance(part, list) and len(part) == 2 and isinstance(part[0], str)
+            if not pair or not _is_part(part[1]):
+                raise EstimatorError(f"estimator {path!r}: {name}, number {place}: write it as [NAME, {PART}]")
+    for name in PARTS & arguments.keys():
+        if not _is_part(arguments[name]):
+            raise EstimatorError(f"estimator {path!r}: {name} is {arguments[name]!r}; write it as {PART}")
+
+
+def _is_part(value: Any) -> bool:
+    return value is None or hasattr(value, "fit") or (isinstance(value, str) and value in SKIPPED)
 
 
 def _value(value: Any, allowed: tuple[str, ...]) -> Any:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.domain.contract import Contract, Strict
 
 Rows = int
+LARGEST_SEED = 2**32 - 1
+"""What scikit-learn takes for a ``random_state``."""
 
 
 class Estimator(Strict):
@@ -115,6 +118,15 @@ class RetrainingPolicy(Strict):
     cooldown: Rows = Field(0, ge=0, description="Labelled rows after a training in which no other starts.")
     budget: Budget | None = None
 
+    @field_validator("stages")
+    @classmethod
+    def _stages_follow_on_each_other(cls, stages: tuple[float, ...]) -> tuple[float, ...]:
+        if not stages:
+            raise ValueError("is empty: name one stage at least, or set 'on_drift: false'")
+        if stages[0] < 0 or any(later <= earlier for earlier, later in pairwise(stages)):
+            raise ValueError("has to be rising numbers from 0 on: windows after the change, the nearest first")
+        return stages
+
 
 class PromotionPolicy(Strict):
     """Who serves. ``odds`` is the evidence for one version over the other that decides."""
@@ -141,10 +153,20 @@ class Pipeline(Strict):
     )
     lanes: int = Field(1, ge=1, le=64)
     label_wait: Rows = Field(100_000, ge=1, description="Received rows after which a row without a label is given up.")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     drift: DriftPolicy = DriftPolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()
     promotion: PromotionPolicy = PromotionPolicy()
+
+    @field_validator("promotion")
+    @classmethod
+    def _slices_are_features(cls, promotion: PromotionPolicy, info: ValidationInfo) -> PromotionPolicy:
+        contract = info.data.get("contract")
+        known = [feature.name for feature in contract.features] if contract else list(promotion.slices)
+        unknown = [name for name in promotion.slices if name not in known]
+        if unknown:
+            raise ValueError(f"slices names {unknown[0]!r}, which is no feature; there are {', '.join(known)}")
+        return promotion
 
     @property
     def steps(self) -> Steps:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from shared.domain.estimators import EstimatorError, build_estimator
+from shared.domain.estimators import EstimatorError, Task, build_estimator, check_estimator
 from shared.domain.pipeline import Estimator
 
 
@@ -46,6 +46,50 @@ def test_steps_are_estimators_themselves() -> None:
 def test_what_can_not_be_built_says_why(path: str, parameters: dict[str, object], told: str) -> None:
     with pytest.raises(EstimatorError, match=told):
         build_estimator(Estimator(path=path, parameters=parameters))
+
+
+LINEAR = {"path": "sklearn.linear_model.LogisticRegression"}
+SCALER = {"path": "sklearn.preprocessing.StandardScaler"}
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "told"),
+    [
+        ("linear_model.LinearRegression", {}, "is none for classification: give a classifier"),
+        ("cluster.KMeans", {}, "is none for classification: give a classifier"),
+        ("preprocessing.StandardScaler", {}, "has no 'predict': give a classifier"),
+        ("pipeline.Pipeline", {"steps": [["scale", SCALER]]}, "is none for classification"),
+        ("pipeline.Pipeline", {"steps": []}, "is none for classification|has no 'predict'"),
+        ("pipeline.Pipeline", {"steps": ["scale", "model"]}, r"steps, number 1: write it as \[NAME, {path: "),
+        ("pipeline.Pipeline", {"steps": 5}, "steps, number 1"),
+        ("pipeline.Pipeline", {"steps": [["scale", SCALER], ["model", "LinearSVC"]]}, "steps, number 2"),
+        ("ensemble.VotingClassifier", {"estimators": [["a", "b"]]}, "estimators, number 1"),
+        ("calibration.CalibratedClassifierCV", {"estimator": "sklearn.svm.SVC"}, "estimator is 'sklearn.svm.SVC'"),
+    ],
+)
+def test_what_predicts_no_classes_is_refused(path: str, parameters: dict[str, object], told: str) -> None:
+    with pytest.raises(EstimatorError, match=told):
+        check_estimator(Estimator(path=f"sklearn.{path}", parameters=parameters), "classification")
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "parameters"),
+    [
+        ("classification", "pipeline.Pipeline", {"steps": [["scale", SCALER], ["skip", None], ["model", LINEAR]]}),
+        ("classification", "ensemble.StackingClassifier", {"estimators": [["a", LINEAR]]}),
+        ("classification", "model_selection.GridSearchCV", {"estimator": LINEAR, "param_grid": {"C": [1, 2]}}),
+        ("classification", "calibration.CalibratedClassifierCV", {}),
+        ("regression", "compose.TransformedTargetRegressor", {}),
+        ("regression", "linear_model.Ridge", {}),
+    ],
+)
+def test_what_predicts_as_the_task_asks_is_taken(task: Task, path: str, parameters: dict[str, object]) -> None:
+    check_estimator(Estimator(path=f"sklearn.{path}", parameters=parameters), task)
+
+
+def test_a_classifier_is_none_for_regression() -> None:
+    with pytest.raises(EstimatorError, match="is none for regression: give a regressor"):
+        check_estimator(Estimator(path="sklearn.linear_model.LogisticRegression"), "regression")
 
 
 def test_naming_a_module_that_is_not_allowed_does_not_import_it() -> None:

@@ -68,6 +68,14 @@ def test_order_and_comments_make_no_version() -> None:
          "a model would read its own answer"),
         (GOOD.replace("number", "numbr"), "line 4: contract.features[0].kind: should be 'number', 'integer', "
          "'category', 'boolean' or 'timestamp'; it is 'numbr'"),
+        (GOOD + "seed: 99999999999999999999\n", "line 9: seed: should be less than or equal to 4294967295; "
+         "it is 99999999999999999999"),
+        (GOOD + "retraining: {stages: []}\n", "line 9: retraining.stages: is empty: name one stage at least, "
+         "or set 'on_drift: false'"),
+        *((GOOD + f"retraining: {{stages: {given}}}\n", "line 9: retraining.stages: has to be rising numbers "
+           "from 0 on: windows after the change, the nearest first") for given in ("[-0.2]", "[0.5, 0.5]", "[1, 0.2]")),
+        (GOOD + "promotion: {slices: [region, nope]}\n", "line 9: promotion: slices names 'nope', which is no "
+         "feature; there are price, region"),
         ("a: &a [*a]", "line 1: aliases ('*name') are not read; write the value out"),
         ("", "is empty; it needs at least 'name' and 'contract'"),
         ("- shop", "has to be a mapping that begins with 'name: …'"),
@@ -90,6 +98,12 @@ def test_a_mistake_is_told_with_its_place_and_cure(text: str, told: str) -> None
 def test_sick_yaml_is_told_with_its_place(text: str, start: str) -> None:
     (told,) = problems(text)
     assert told.startswith(start)
+
+
+def test_stages_from_the_change_itself_on_and_slices_of_the_contract_are_taken() -> None:
+    pipeline = parse_pipeline(GOOD + "retraining: {stages: [0, 0.5]}\npromotion: {slices: [region]}\n")
+    assert pipeline.retraining.stages == (0.0, 0.5)
+    assert pipeline.promotion.slices == ("region",)
 
 
 def test_all_problems_come_at_once() -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.cli.folders import try_folder
+from services.cli.options import LARGEST_SEED
 from services.cli.problem import Options, as_yaml, problem
 from services.cli.progress import board
 from services.cli.recorded import Recorded, check_against, recorded
@@ -38,13 +40,16 @@ def command(  # noqa: PLR0917 - a command's options; nobody calls it by position
     block: Annotated[
         int | None, typer.Option(min=10, help="Rows of a block, for rows that depend on their neighbours.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything that is random.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything that is random.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report, the ledger and the summary.")] = Path(
         "driftloop-out"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON, and nothing else.")] = False,
 ) -> None:
     """Replay a recorded stream: what would never retraining, a schedule, and Driftloop have been worth?"""
+    try_folder(out, "--out")
     stream = recorded(data)
     options = Options(pipeline, label, estimator, tuple(param or ()), tuple(drop or ()), initial, block, seed)
     asked = problem(stream, options)

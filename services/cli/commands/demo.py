@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.folders import try_folder
 from services.cli.live import Scene, Stage, event_line, stage
+from services.cli.options import LARGEST_SEED
 
 if TYPE_CHECKING:
     from services.backtest.replay import Replay
@@ -27,7 +29,7 @@ NEVER, DRIFT = "never", "drift"
 def command(
     context: typer.Context,
     rows: Annotated[int, typer.Option(min=2000, help="Records to simulate.")] = 12_000,
-    seed: Annotated[int, typer.Option(min=0, help="Another plant, and other models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another plant, and other models.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the report, the ledger, the blobs.")] = Path("driftloop-demo"),
 ) -> None:
     """Watch a bottling plant drift, and Driftloop answer: detection, retraining, promotion, verification."""
@@ -35,6 +37,7 @@ def command(
     from services.embedded.plant import Plant
     from shared.domain.pipeline_file import parse_pipeline
 
+    try_folder(out, "--out")
     plant = Plant(seed, rows)
     pipeline = parse_pipeline(plant.pipeline_yaml(), "plant.yaml").model_copy(update={"seed": seed})
     what = Replay(pipeline, plant.batches, plant.label_delay)

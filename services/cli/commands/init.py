@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.errors import UserError
+from services.cli.folders import try_folder
 from services.cli.recorded import Recorded, recorded
 
 if TYPE_CHECKING:
     from services.embedded.inference import Inferred
+    from shared.domain.contract import Contract
 
 SAMPLE_ROWS = 200
+FOLDERS = ("tests", ".github/workflows")
+"""Those of the project's files, within its own."""
 
 
 def command(
@@ -25,6 +29,8 @@ def command(
     """Start a project: pipeline file, sample, contract test, CI job. Overwrites nothing."""
     from services.embedded.inference import Wish, infer
 
+    for each in (out, *(out / name for name in FOLDERS)):
+        try_folder(each, "--out")
     stream = recorded(data)
     found = infer(stream.name, stream.seen, Wish(label, tuple(drop or ()), strict=True))
     files = _files(stream, found)
@@ -43,7 +49,7 @@ def _files(stream: Recorded, found: Inferred) -> dict[str, str]:
 
     return {
         "pipeline.yaml": scaffold.pipeline_file(found, stream.seen),
-        "sample.csv": _sample(stream),
+        "sample.csv": _sample(stream, found.pipeline.contract),
         "tests/test_contract.py": scaffold.TEST,
         ".github/workflows/driftloop.yml": scaffold.JOB,
         "README.md": scaffold.readme(found),
@@ -56,11 +62,17 @@ def _refuse_to_overwrite(out: Path, files: dict[str, str]) -> None:
         raise UserError(f"{out / there[0]}: exists already, and nothing is overwritten; give another --out folder")
 
 
-def _sample(stream: Recorded) -> str:
+def _sample(stream: Recorded, contract: Contract) -> str:
+    """The first rows, but for those that would be refused: the sample is what the contract promises."""
     import pyarrow as pa
     import pyarrow.csv as pacsv
 
+    from services.ingestion.typed import typed_batch
+
     rows = next(stream.batches(SAMPLE_ROWS))
+    _, dead = typed_batch(rows, contract, "sample")
+    refused = {each.row for each in dead}
+    rows = rows.take([place for place in range(rows.num_rows) if place not in refused])
     sink = pa.BufferOutputStream()
     pacsv.write_csv(pa.Table.from_batches([rows]), sink)
     return sink.getvalue().to_pybytes().decode()  # type: ignore[no-any-return]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MOMENT = 0.25
 """Seconds that a record waits at most for others to be handled with."""
+COMPRESSED = {".gz": "zcat", ".bz2": "bzcat", ".xz": "xzcat", ".zst": "zstdcat"}
+"""Suffixes of packed files, and what unpacks each."""
+PARQUET = (".parquet", ".pq")
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -50,11 +53,11 @@ def command(
 
     Labels come in the record, or later as {"id": …, "LABEL": …} where the pipeline file says "arrives: late".
     """
-    from shared.domain.estimators import build_estimator
+    from shared.domain.estimators import check_estimator
     from shared.domain.pipeline_file import read_pipeline
 
     described = read_pipeline(pipeline)
-    build_estimator(described.estimator)
+    check_estimator(described.estimator, described.contract.label.task)
     if follow and source is None:
         raise UserError("--follow goes with a file: standard input is followed anyway")
     stop = Event()
@@ -72,6 +75,7 @@ def _run(pipeline: Pipeline, file: Path, descriptor: int, folder: Path, form: Li
         print(f"collecting {pipeline.window:,} labelled records for the first model", file=sys.stderr)
         for batch in batches(feed, stop):
             _feed(session, batch, form)
+        print(session.account, file=sys.stderr)
 
 
 def _feed(session: Session, batch: list[bytes], form: Lines) -> None:
@@ -82,7 +86,7 @@ def _feed(session: Session, batch: list[bytes], form: Lines) -> None:
 
 
 def _format(source: Path | None) -> Lines:
-    return Lines.CSV if source is not None and source.suffix == ".csv" else Lines.NDJSON
+    return Lines.CSV if source is not None and source.suffix.lower() == ".csv" else Lines.NDJSON
 
 
 def _say(row: int, words: str) -> None:
@@ -94,10 +98,29 @@ def _opened(source: Path | None) -> Iterator[int]:
     if source is None or str(source) == "-":
         yield sys.stdin.fileno()
         return
+    _refuse_what_holds_no_lines(source)
+    try:
+        file = source.open("rb", buffering=0)
+    except OSError as error:
+        raise UserError(f"{source}: can't be opened: {error.strerror}") from None
+    with file:
+        yield file.fileno()
+
+
+def _refuse_what_holds_no_lines(source: Path) -> None:
     if not source.exists():
         raise UserError(f"{source}: there is no such file")
-    with source.open("rb", buffering=0) as file:
-        yield file.fileno()
+    if source.is_dir():
+        raise UserError(f"{source}: is a folder; give the file that holds the records")
+    *_, inner, suffix = ["", "", *source.suffixes]
+    if suffix.lower() in COMPRESSED:
+        csv = " --format csv" if inner.lower() == ".csv" else ""
+        pipe = f"{COMPRESSED[suffix.lower()]} {source} | driftloop run{csv} …"
+        raise UserError(f"{source}: is compressed; decompress it into the pipe: {pipe}")
+    if suffix.lower() in PARQUET:
+        raise UserError(
+            f"{source}: is Parquet, which holds no lines; 'driftloop backtest' reads it, 'run' wants CSV or NDJSON"
+        )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import orjson
 from services.backtest.ledger_dump import dump
 from services.cli.cards import CardFile
 from services.cli.errors import UserError
+from services.cli.folders import try_folder
 from services.cli.outcome import LEDGER
 from services.cli.session.sorting import CSV, NDJSON, sort
 from services.cli.session.tail import dead_letters, dead_tail, predictions, predictions_tail
@@ -33,6 +34,8 @@ class Session:
     """Feed it lines; close it. ``header`` is the first line of CSV, None for JSON lines."""
 
     def __init__(self, pipeline: Pipeline, folder: Path, out: TextIO, say: Say) -> None:
+        for each in (folder, (folder / DEAD).parent):
+            try_folder(each, "--dir")
         if (folder / LEDGER).exists():
             raise UserError(f"{folder}: holds the ledger of another run, and ledgers are kept; give another --dir")
         (folder / DEAD).parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,13 @@ class Session:
             self._deliver("records", found.records, NDJSON)
             self._deliver("labels", found.labels, NDJSON)
         self._publish()
+
+    @property
+    def account(self) -> str:
+        """What has come so far, and what became of it."""
+        rows, labels, dead = (self._status[name] for name in ("rows", "labels", "dead"))
+        where = f" (see {self._folder / DEAD})" if dead else ""
+        return f"{rows:,} records received, {labels:,} labelled, {dead:,} refused{where}"
 
     def close(self) -> None:
         self._ledger.close()
@@ -102,7 +112,7 @@ class Session:
     def _tell_status(self) -> None:
         for _, event in self._system.new_events(PERFORMANCE.name):
             if isinstance(event, PerformanceCounted):
-                self._status["labels"] = event.last
+                self._status["labels"] += event.last - event.first
                 self._status["version"] = event.serving
                 self._quality = sum(event.versions.values(), self._quality)
         self._status["quality"] = {name: round(value, 4) for name, value in metrics(self._quality).items()}

@@ -13,7 +13,7 @@ from services.ingestion.delivery import JSON
 from services.ingestion.registry import media_type
 from shared.access.problems import Problem
 from shared.domain.contract import Contract
-from shared.domain.estimators import EstimatorError, build_estimator
+from shared.domain.estimators import EstimatorError, check_estimator
 from shared.domain.models import Model, UntrustedModelError, load_model
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import PipelineFileError, canonical_bytes, parse_pipeline
@@ -52,7 +52,7 @@ def checked_file(name: str, text: str) -> tuple[Pipeline, bytes]:
     _check_depth(text)
     try:
         pipeline = parse_pipeline(text)
-        build_estimator(pipeline.estimator)
+        check_estimator(pipeline.estimator, pipeline.contract.label.task)
     except PipelineFileError as error:
         raise _invalid(error.problems) from None
     except EstimatorError as error:

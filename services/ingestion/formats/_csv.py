@@ -13,7 +13,11 @@ import pyarrow.csv as pacsv
 
 def header(stream: IO[bytes]) -> list[str]:
     """Column names of the first record; empty for a stream without one."""
-    return next(csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline="")), [])
+    text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
+    try:
+        return next(csv.reader(text), [])
+    finally:
+        text.detach()  # left to the collector, it would close the stream, and complain
 
 
 def as_text(names: Sequence[str], wanted: Collection[str] | None = None) -> pacsv.ConvertOptions:

@@ -54,7 +54,17 @@ def test_retraining_on_drift_beats_an_untouched_model_where_typing_changes(keyst
 
 def test_it_ends_with_a_table_a_sentence_and_the_place_of_the_report(keystroke: Ran) -> None:
     lines = keystroke.told.out.splitlines()
-    assert lines[0].split() == ["policy", "accuracy", "kappa", "trained", "promoted", "undone", "alarms", "seconds"]
+    assert lines[0].split() == [
+        "policy",
+        "accuracy",
+        "kappa",
+        "trained",
+        "probes",
+        "promoted",
+        "undone",
+        "alarms",
+        "seconds",
+    ]
     assert any(line.startswith("Retraining on drift ") for line in lines)
     assert lines[-1] == f"Report: {keystroke.folder / 'report.html'}"
 
@@ -127,6 +137,23 @@ def test_blocks_are_what_the_input_test_counts(tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text()
     assert "unit: blocks" in page
     assert "epoch: 24" in page
+
+
+@pytest.mark.parametrize(("block", "told"), [(18, True), (17, False)])
+def test_too_few_blocks_are_said_to_be(block: int, told: bool, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.csv")
+    arguments = ("--label", "class", "--policies", "last-class", "--block", block, "--out", tmp_path / "out")
+    warned = "the stream has 19 of 18 rows; give shorter ones" in call("backtest", data, *arguments).err
+    assert warned is told
+
+
+@pytest.mark.parametrize("policy", ["never", "last-class"])
+def test_the_doctor_finds_its_folder_well(policy: str, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.csv")
+    call("backtest", data, "--label", "class", *FAST, "--policies", policy, "--out", tmp_path / "out")
+    told = call("doctor", tmp_path / "out")
+    assert (told.code, "WRONG" in told.out) == (0, False)
+    assert "the folder of a backtest" in told.out
 
 
 def test_a_number_is_predicted_by_regression(tmp_path: Path) -> None:

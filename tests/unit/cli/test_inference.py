@@ -130,6 +130,63 @@ def test_columns_that_teach_nothing_are_left_out_and_said() -> None:
     ]
 
 
+def test_columns_that_driftloop_cannot_name_are_left_out_and_said() -> None:
+    mixed = [str(place * 7919 % 10007) for place in range(N)]
+    found = inferred({"": mixed, "_x": A, "a": A, "y": Y})
+    assert list(kinds(found)) == ["a"]
+    assert found.notes == (
+        "column '' is left out: it has no name",
+        "column '_x' is left out: it has a name that begins with '_', as Driftloop's own do",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "_y"])
+def test_a_label_that_driftloop_cannot_name_is_refused(name: str) -> None:
+    with pytest.raises(InferenceError, match=f"label '{name}' has .*; rename the column"):
+        inferred({"a": A, name: Y}, label=name)
+
+
+def test_a_dropped_label_is_refused() -> None:
+    with pytest.raises(InferenceError, match="label 'y' is dropped too"):
+        inferred({"a": A, "y": Y}, drop=("y",))
+
+
+@pytest.mark.parametrize("batch", [7, N])
+@pytest.mark.parametrize("place", [0, N // 2, N - 1])
+def test_a_bad_cell_does_not_make_numbers_text(place: int, batch: int) -> None:
+    cells = [*A[:place], "bad", *A[place + 1 :]]
+    cells[30] = "NA"
+    seen = survey(pa.table({"a": cells, "y": Y}).to_batches(batch))
+    found = infer("test", seen, Wish("y", strict=True))
+    assert kinds(found) == {"a": Kind.NUMBER}
+    assert found.pipeline.contract.features[0].nullable
+    assert (seen.column("a").nulls, seen.column("a").misfits) == (1, 1)
+    assert (seen.column("a").minimum, seen.column("a").maximum) == (0.0, 10.0)
+    told = "column 'a' is taken for numbers, which 1 of its 199 values is not: such records become dead letters"
+    assert found.notes == (told,)
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(10, Kind.NUMBER), (11, Kind.CATEGORY)])
+def test_where_more_than_one_in_twenty_is_no_number_it_is_text(bad: int, kind: Kind) -> None:
+    assert kinds(inferred({"a": [*["x"] * bad, *A[bad:]], "y": Y})) == {"a": kind}
+
+
+def test_a_bad_cell_in_a_numeric_label_leaves_it_a_number() -> None:
+    found = inferred({"a": A, "y": ["bad", *(f"{place}.5" for place in range(N - 1))]})
+    assert found.pipeline.contract.label.task == "regression"
+    assert found.notes[0].startswith("column 'y' is taken for numbers")
+
+
+def test_missing_words_in_a_label_of_few_numbers_are_no_class() -> None:
+    label = inferred({"a": A, "y": ["NA", *["1.0", "2.0"] * (N // 2 - 1), "1.0"]}).pipeline.contract.label
+    assert label.task == "classification"
+
+
+def test_ids_of_which_most_are_digits_still_name_the_records() -> None:
+    ids = [f"k{place}" if place < 3 else str(place * 7919 % 10007) for place in range(N)]
+    assert inferred({"order_id": ids, "a": A, "y": Y}).pipeline.contract.record_id == "order_id"
+
+
 def test_lists_are_no_features() -> None:
     found = inferred({"tags": [["a"], ["b"]] * (N // 2), "a": A, "y": Y})
     assert list(kinds(found)) == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_names_that_yaml_would_misread_are_quoted(tmp_path: Path) -> None:
     assert [feature.name for feature in features] == ["on", "a: b"]
 
 
+def test_a_bad_cell_is_told_and_kept_out_of_the_sample(tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "rows.csv")
+    head, first, *others = data.read_text().splitlines()
+    data.write_text("\n".join([head, "bad," + first.partition(",")[2], *others]) + "\n")
+    told = call("init", data, "--label", "class", "--out", tmp_path / "out")
+    assert "note: column 'a' is taken for numbers, which 1 of its 400 values is not" in told.out
+    assert ", 1 no numbers" in (tmp_path / "out/pipeline.yaml").read_text()
+    assert call("doctor", tmp_path / "out").code == 0
+
+
 def test_the_doctor_says_what_is_wrong_and_exits_with_1(tmp_path: Path) -> None:
     data = write_rows(tmp_path / "rows.csv")
     call("init", data, "--label", "class", "--out", tmp_path)
@@ -105,6 +116,24 @@ def test_the_doctor_says_what_is_wrong_and_exits_with_1(tmp_path: Path) -> None:
     assert "the nearest is 'RandomForestClassifier'" in wrong[0]
     assert "column 'bb' is missing" in wrong[1]
     assert "200 rows of 200: null:bb" in wrong[2]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+def test_the_doctor_looks_through_recorded_data(name: str, tmp_path: Path) -> None:
+    text = write_rows(tmp_path / "rows.csv").read_bytes()
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text))
+    told = call("doctor", tmp_path / name)
+    assert told.code == 0
+    assert f"{name}: recorded data, 400 rows of 3 columns" in told.out
+
+
+def test_the_doctor_says_what_is_wrong_with_a_packed_file(tmp_path: Path) -> None:
+    (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n")[:-9])
+    (tmp_path / "pipeline.yaml.gz").write_bytes(gzip.compress(b"name: x"))
+    told = [call("doctor", tmp_path / name) for name in ("torn.csv.gz", "pipeline.yaml.gz")]
+    assert [each.code for each in told] == [1, 1]
+    assert "torn.csv.gz: can't be read" in told[0].out
+    assert "pipeline.yaml.gz: only .csv, .csv.gz, .parquet, .pq files are read" in told[1].out
 
 
 def test_the_doctor_holds_the_window_against_recorded_data(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def test_records_are_predicted_and_labels_that_come_late_keep_the_model_right(tm
     assert set(told[-1]) == {"id", "predicted", "score", "version"}
     assert len({answer["id"] for answer in told}) == len(told) > 350
     assert "is the first model in service" in err
+    assert re.search(r"^902 records received, 8\d\d labelled, 2 refused \(see .*letters.ndjson\)$", err, re.MULTILINE)
     status = json.loads((tmp_path / "run/status.json").read_text())
     assert (status["rows"], status["dead"]) == (902, 2)
     assert status["labels"] > 800
@@ -145,6 +147,16 @@ def test_csv_is_read_with_its_header(tmp_path: Path) -> None:
     answers = [json.loads(line) for line in told.out.splitlines()]
     assert [answer["id"] for answer in answers] == [record["crate"] for record in records[-len(answers) :]]
     assert len(answers) >= 250
+
+
+def test_labelled_records_of_all_lanes_are_counted(tmp_path: Path) -> None:
+    inline = FAST.replace("arrives: late", "arrives: inline") + "lanes: 2\n"
+    (tmp_path / "pipeline.yaml").write_text(inline)
+    records = [record for batch in PLANT.batches() for record in batch.to_pylist()][:40]
+    lines = [json.dumps(record | {"logged_at": record["logged_at"].isoformat()}) for record in records]
+    (tmp_path / "in.ndjson").write_text("\n".join(lines))
+    told = call("run", "--pipeline", tmp_path / "pipeline.yaml", tmp_path / "in.ndjson", "--dir", tmp_path / "run")
+    assert told.err.splitlines()[-1] == "40 records received, 40 labelled, 0 refused"
 
 
 def test_half_a_line_waits_for_its_end() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -16,6 +17,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -34,11 +37,22 @@ CLASSIFIERS = {
     "extra trees": lambda: ExtraTreesClassifier(10, random_state=0),
     "boosting": lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0),
     "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+    "neighbours": KNeighborsClassifier,
+    "neighbours by blocks": lambda: KNeighborsClassifier(p=1, algorithm="kd_tree"),
+    "neighbours in balls": lambda: KNeighborsClassifier(p=3, algorithm="ball_tree"),
+    "neighbours in squares": lambda: KNeighborsClassifier(metric="chebyshev", algorithm="kd_tree"),
+    "network": lambda: MLPClassifier(max_iter=300, tol=0.01, random_state=0),
+    "network, plain descent": lambda: MLPClassifier(solver="sgd", max_iter=300, tol=0.01, random_state=0),
+    "calibrated": lambda: CalibratedClassifierCV(LogisticRegression()),
+    "calibrated, isotonic": lambda: CalibratedClassifierCV(LogisticRegression(), method="isotonic"),
+    "calibrated, temperature": lambda: CalibratedClassifierCV(LogisticRegression(), method="temperature"),
 }
 REGRESSORS = {
     "forest": lambda: RandomForestRegressor(10, random_state=0),
     "boosting": lambda: HistGradientBoostingRegressor(max_iter=10, random_state=0),
     "ridge": lambda: make_pipeline(StandardScaler(), Ridge()),
+    "neighbours": KNeighborsRegressor,
+    "network": lambda: MLPRegressor(max_iter=300, tol=0.1, random_state=0),
 }
 ALL = [("classification", name, make) for name, make in CLASSIFIERS.items()] + [
     ("regression", name, make) for name, make in REGRESSORS.items()
