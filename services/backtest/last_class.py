@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.backtest.policies import LAST_CLASS
 from services.backtest.replay import Progress, Replay
-from services.backtest.result import PolicyResult, QualityPoint
+from services.backtest.result import Coverage, PolicyResult, QualityPoint
 from services.backtest.tally import POINTS
 from services.ingestion.conversion import convert
 from shared.domain.quality import Quality, classification_quality, regression_quality
@@ -43,6 +43,7 @@ def last_class(what: Replay, progress: Progress) -> PolicyResult:
         train_seconds=0.0,
         wall_seconds=perf_counter() - started,
         curve=curve,
+        coverage=Coverage(unlabelled=sum(label is None for label in labels)),
     )
 
 

@@ -26,8 +26,25 @@ class EvidencePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which records no figure counts. ``refused``: dead letters of ingestion and validation.
+
+    ``unlabelled``: records that were let in and never got a label. ``served_from``: index of the first record that a
+    model could predict; None where there was none.
+    """
+
+    refused: int = 0
+    unlabelled: int = 0
+    served_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """One policy's run: totals over every record after the initial ones, and what it did."""
+    """One policy's run: totals over every record after the initial ones, and what it did.
+
+    ``alarms``: index of the last record that had come in when the alarm was raised. ``data_faults``: index of the
+    first record of the first epoch that showed the fault.
+    """
 
     name: str
     quality: Quality
@@ -40,6 +57,8 @@ class PolicyResult:
     train_seconds: float
     wall_seconds: float
     probes: int = 0
+    """Throw-away fits that chose the training rows; ``train_seconds`` holds their time."""
+    coverage: Coverage = Coverage()
     curve: tuple[QualityPoint, ...] = ()
     evidence: tuple[EvidencePoint, ...] = ()
     ledger: tuple[Event, ...] = ()

@@ -15,7 +15,8 @@ def summary(result: BacktestResult) -> dict[str, Any]:
     """Data, sizes and one object per policy, in the order they were run.
 
     Quality is ``accuracy``, ``kappa`` and ``f1_macro``, or ``mae`` and ``rmse`` for regression; each is None where no
-    labelled record came after the initial ones. ``alarms`` and ``data_faults`` are record indexes.
+    labelled record came after the initial ones. ``alarms`` and ``data_faults`` are record indexes, from 0:
+    the last record that had come in at the alarm, the first one of the first epoch that showed the fault.
     """
     return {
         "data": result.data,
@@ -34,7 +35,6 @@ def _policy(policy: PolicyResult, task: str) -> dict[str, Any]:
         "promotions": policy.promotions,
         "rejections": policy.rejections,
         "rollbacks": policy.rollbacks,
-        "probes": policy.probes,
         "alarms": list(policy.alarms),
         "data_faults": list(policy.data_faults),
         "train_seconds": policy.train_seconds,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from services.backtest.result import EvidencePoint, PolicyResult, QualityPoint
+from services.backtest.refusals import Refusals
+from services.backtest.result import Coverage, EvidencePoint, PolicyResult, QualityPoint
 from services.drift_detection.state import DriftState
 from services.embedded.system import Embedded
 from shared.domain.pipeline import Pipeline
@@ -32,17 +33,39 @@ class Tally:
         self._every = pipeline.steps.size * pipeline.lanes
         self._open = Quality()
         self._next = 0
+        self._refusals = Refusals()
+        self._rows = self._labelled = 0
+        self._served_from: int | None = None
+        self._alarms: list[int] = []
+        self._faults: list[int] = []
         self.ledger: list[Event] = []
 
     def look(self, system: Embedded, row: int) -> None:
-        """Take in what was said since the last look."""
+        """Take in what was said since the last look, when the stream's first ``row`` records had come in."""
+        self._rows = row
+        self._refusals.look(system.log)
         for _, event in system.new_events(PERFORMANCE.name):
             if isinstance(event, PerformanceCounted):
+                self._labelled += event.labels
                 for quality in event.versions.values():
                     self._open = self._open + quality
-        self.ledger += [event for _, event in system.new_events(LEDGER.name)]
+        for _, event in system.new_events(LEDGER.name):
+            self._note(event)
+            self.ledger.append(event)
         if row >= self._next:
             self._point(system, row)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, DriftDetected):
+            self._alarms.append(self._index(event.row - 1))
+        elif isinstance(event, DataFaultFound):
+            self._faults.append(self._index(event.first))
+        elif isinstance(event, CandidatePromoted) and self._served_from is None:
+            self._served_from = self._rows
+
+    def _index(self, position: int) -> int:
+        """Where in the stream a received row stood: positions pass over what ingestion refused."""
+        return min(position + self._refusals.at_ingestion, self._rows - 1)
 
     def latest(self, labels: int) -> Quality:
         """Quality over the last ``labels`` labelled rows, or some more: a point of the curve counts whole."""
@@ -67,15 +90,20 @@ class Tally:
             promotions=max(0, self._count(CandidatePromoted) - 1),
             rejections=self._count(CandidateRejected),
             rollbacks=self._count(PromotionRolledBack),
-            alarms=tuple(e.row for e in self.ledger if isinstance(e, DriftDetected)),
-            data_faults=tuple(e.first for e in self.ledger if isinstance(e, DataFaultFound)),
+            alarms=tuple(self._alarms),
+            data_faults=tuple(self._faults),
             train_seconds=sum(e.measured_seconds for e in fits) + sum(e.measured_seconds for e in probes),
             wall_seconds=seconds,
             probes=sum(e.fits for e in probes),
+            coverage=self._coverage(),
             curve=tuple(self._curve),
             evidence=tuple(self._evidence),
             ledger=tuple(self.ledger),
         )
+
+    def _coverage(self) -> Coverage:
+        refused = self._refusals.at_ingestion + self._refusals.by_validation
+        return Coverage(refused, self._rows - refused - self._labelled, self._served_from)
 
     def _count(self, kind: type[Event]) -> int:
         return sum(isinstance(event, kind) for event in self.ledger)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from services.backtest.report.coverage import coverage
 from services.backtest.report.curves import total
 from services.backtest.report.figures import counted, listed, sentence, whole
 from services.backtest.report.measures import Measure, measure_of
-from services.backtest.report.policies import best, left_alone, main_policy, phrase, rivals, trivial
+from services.backtest.report.policies import LEFT_ALONE, best, left_alone, main_policy, phrase, rivals, trivial
 from services.backtest.report.stories import Chronicle
 from services.backtest.result import BacktestResult, PolicyResult
 from shared.domain.quality import MILLION
@@ -18,9 +19,21 @@ def headline(result: BacktestResult) -> str:
     measure, main, alone = measure_of(result.task), main_policy(result), left_alone(result)
     if not main.quality.n:
         return "No labelled records came after the initial ones, so no policy can be judged."
-    subject = sentence(phrase(main.name))
     if alone is None or not alone.quality.n:
-        return f"{subject} {_kept(main, measure)}."
+        return _by_itself(main, measure)
+    return _against_alone(result, main, alone, measure)
+
+
+def _by_itself(main: PolicyResult, measure: Measure) -> str:
+    """There is no untouched model to compare with."""
+    if main.name in LEFT_ALONE:
+        return f"Left alone, the model {_was(main, measure)}."
+    told = _was(main, measure) if trivial(main) else _kept(main, measure)
+    return f"{sentence(phrase(main.name))} {told}."
+
+
+def _against_alone(result: BacktestResult, main: PolicyResult, alone: PolicyResult, measure: Measure) -> str:
+    subject = sentence(phrase(main.name))
     beaten = _none_beats(result, alone, measure)
     if measure.same(main.quality, alone.quality) and not (beaten and rivals(result)):
         return f"{subject} made no difference: with it and without, the model {_was(main, measure)}."
@@ -33,10 +46,17 @@ def headline(result: BacktestResult) -> str:
 
 
 def support(result: BacktestResult) -> list[str]:
-    """The sentences below the first: what it cost, the best rival, and a trivial answer that did better."""
-    measure, main = measure_of(result.task), main_policy(result)
+    """The sentences below the first: what it cost, the best rival, a trivial answer that did better, and which records
+    no figure counts."""
+    main = main_policy(result)
     if not main.quality.n:
-        return []
+        return coverage(result)
+    if trivial(main):
+        return ["No policy that uses a model was run, so there is nothing to compare it with.", *coverage(result)]
+    return [*_compared(result, main, measure_of(result.task)), *coverage(result)]
+
+
+def _compared(result: BacktestResult, main: PolicyResult, measure: Measure) -> list[str]:
     rival = best(rivals(result), measure)
     cost = _cost(result, main, measure)
     told = [f"{cost}; {_against(rival, main, measure)}." if rival else f"{cost}."]
@@ -54,7 +74,8 @@ def _cost(result: BacktestResult, main: PolicyResult, measure: Measure) -> str:
     helped = alone is None or measure.gain(main.quality, alone.quality) > 0
     subject = "It" if helped else sentence(phrase(main.name))
     trainings = counted(main.retrainings, "training") if main.retrainings else "no training"
-    return f"{subject} took {trainings} after the first one"
+    probes = f", and {counted(main.probes, 'probe')} (throw-away fits)" if main.probes else ""
+    return f"{subject} took {trainings} after the first one{probes}"
 
 
 def _none_beats(result: BacktestResult, alone: PolicyResult, measure: Measure) -> bool:
@@ -65,7 +86,10 @@ def _none_beats(result: BacktestResult, alone: PolicyResult, measure: Measure) -
 def _against(rival: PolicyResult, main: PolicyResult, measure: Measure) -> str:
     better = measure.gain(rival.quality, main.quality) > 0 and not measure.same(rival.quality, main.quality)
     verb = "did better with" if better else "reached"
-    return f"{phrase(rival.name)} took {whole(rival.retrainings)} and {verb} {_value(rival, measure)}"
+    probed = main.probes or rival.probes
+    took = counted(rival.retrainings, "training") if probed else whole(rival.retrainings)
+    probes = f", {counted(rival.probes, 'probe')}" if rival.probes else ""
+    return f"{phrase(rival.name)} took {took}{probes} and {verb} {_value(rival, measure)}"
 
 
 def _beaten_by_trivial(lazy: PolicyResult, measure: Measure) -> str:
@@ -131,6 +155,7 @@ def _avoided(main: PolicyResult, alone: PolicyResult, measure: Measure) -> tuple
 
 def _outcomes(closed: Counter[str]) -> str:
     words = {
+        "unverified": "promoted without a comparison",
         "refused": "kept the old model",
         "rolled-back": "rolled back",
         "superseded": "answered elsewhere",

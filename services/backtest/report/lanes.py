@@ -13,6 +13,7 @@ MOST_BARS = 400
 BAR, STEP, HEAD = 16, 23, 20
 OUTCOMES = {
     "verified": "promoted and verified",
+    "unverified": "promoted without a comparison",
     "rolled-back": "promoted and rolled back",
     "harmless": "harmless",
     "refused": "kept the old model",

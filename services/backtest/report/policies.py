@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from services.backtest.report.figures import whole
 from services.backtest.report.measures import Measure
@@ -20,8 +21,10 @@ EVERY = re.compile(r"^(?:every|periodic|schedule|scheduled|volume)\W*([\d_,]+)$"
 
 
 def main_policy(result: BacktestResult) -> PolicyResult:
-    """The pipeline's own policy: the first one named ``drift``, else the first."""
-    return next((policy for policy in result.policies if policy.name == "drift"), result.policies[0])
+    """The pipeline's own policy: the first one named ``drift``, else the first that uses a model, else the first."""
+    named = (policy for policy in result.policies if policy.name == "drift")
+    model = (policy for policy in result.policies if not trivial(policy))
+    return next(chain(named, model), result.policies[0])
 
 
 def left_alone(result: BacktestResult) -> PolicyResult | None:

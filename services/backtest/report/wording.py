@@ -9,7 +9,7 @@ from shared.events.deployment import EpisodeClosed, PromotionVerified
 
 WINDOWS = {"past-and-present": "past and present", "present-only": "the present only", "last": "the last rows"}
 
-SERVED = ("verified", "rolled-back", "superseded")
+SERVED = ("verified", "unverified", "rolled-back", "superseded")
 """Outcomes of episodes whose model was in service for a while."""
 RULES = {
     "provisional": "on trial",

@@ -13,7 +13,7 @@ from shared.events.training import TrainingCompleted
 from tests.unit.report import sample
 from tests.unit.report.ledger import ledger
 
-COMMON = ["retrainings", "promotions", "rejections", "rollbacks", "probes", "alarms", "data_faults"]
+COMMON = ["retrainings", "promotions", "rejections", "rollbacks", "alarms", "data_faults"]
 TIMES = ["train_seconds", "wall_seconds"]
 
 
