@@ -4,6 +4,8 @@ what it said.
 The order comes from the record itself: every append names the offsets that its writer covered (`shared.runtime.
 advance`).  Of the inputs before it that led to no append the record tells that they came, not in which order; they go
 in by append time, and where that doesn't fit, topic by topic.
+A process that dies between an append and its state leaves a branch: what it said stands, and its successor goes on
+from the state before.  So a turn that doesn't follow from the latest state may follow from one of those before it.
 Results of jobs are inputs here: that a training can be repeated is `reproduce`'s claim, not this one's.
 """
 
@@ -22,6 +24,9 @@ from shared.runtime.core import Append, Core, Input, Message, Read, Tick, Unit
 from shared.runtime.partitions import LANE
 from shared.runtime.ports import Log
 from shared.runtime.worker import unit_of
+
+BRANCHES = 16
+"""States to go on from: as many turns, at most, that one death makes a process repeat in another order."""
 
 Offsets = Mapping[str, int]
 Name = tuple[str, str, bytes]
@@ -120,11 +125,13 @@ def _inputs(
 def _again(
     core: Core[Any], unit: Unit, turns: Sequence[_Turn], inputs: list[Message], read: Read
 ) -> tuple[int, list[Difference]]:
-    held: Held[Any] = Held(core.initial(unit))
-    alike, differences = 0, list[Difference]()
+    states: list[Held[Any]] = [Held(core.initial(unit))]
+    alike, differences, before = 0, list[Difference](), set[Name]()
     recorded = {_name_of(message) for turn in turns for message in turn.said}
     for turn in turns:
-        held, said = _fitting(core, turn, held, inputs, read)
+        held, said = _fitting(core, turn, states, inputs, read, before)
+        states = [*states, held][-BRANCHES:]
+        before.update(map(_name_of, turn.said))
         missing = [message for message in turn.said if _name_of(message) not in said]
         alike += len(turn.said) - len(missing)
         differences += (Difference(core.name, unit, f"is not said again: {_words(m)}") for m in missing)
@@ -134,23 +141,30 @@ def _again(
     return alike, differences
 
 
+Found = tuple[Held[Any], dict[Name, Append]]
+"""The state after a turn, and what was said in it."""
+
+
 def _fitting(
-    core: Core[Any], turn: _Turn, held: Held[Any], inputs: list[Message], read: Read
-) -> tuple[Held[Any], dict[Name, Append]]:
-    """The state after the turn and what was said, in the first order in which all of it is said; else in the first."""
+    core: Core[Any], turn: _Turn, states: Sequence[Held[Any]], inputs: list[Message], read: Read, before: set[Name]
+) -> Found:
+    """From the latest state and in the first order in which just this is said; else with what had been said before;
+    else in the first order of all."""
     wanted = {_name_of(message) for message in turn.said}
-    first: tuple[Held[Any], dict[Name, Append]] | None = None
-    for order in _orders(core, turn, held, inputs):
-        found = _folded(core, held, order, read)
-        if wanted == found[1].keys():
-            return found
-        first = first or found
-    return first or (held, {})
+    again: Found | None = None
+    first: Found | None = None
+    for held in reversed(states):
+        for order in _orders(core, turn, held, inputs):
+            found = _folded(core, held, order, read)
+            if found[1].keys() == wanted:
+                return found
+            if again is None and wanted <= found[1].keys() <= wanted | before:
+                again = found
+            first = first or found
+    return again or first or (states[-1], {})
 
 
-def _folded(
-    core: Core[Any], held: Held[Any], order: Iterable[Input], read: Read
-) -> tuple[Held[Any], dict[Name, Append]]:
+def _folded(core: Core[Any], held: Held[Any], order: Iterable[Input], read: Read) -> Found:
     said: dict[Name, Append] = {}
     for item in order:
         step = core.handle(held.state, item, read)
