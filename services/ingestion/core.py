@@ -29,6 +29,8 @@ from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Re
 
 ACCEPTED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNSUPPORTED, UNPROCESSABLE = 202, 400, 404, 409, 415, 422
 PROBLEMS_TOLD = 20
+MOST_DEAD = 10_000
+"""Rows of one delivery that become letters of their own, each of which takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ def _target(delivery: Delivery, contract: Contract) -> Target:
 def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline, file: str) -> Outcome:
     batch = batch_id(pipeline.name, raw.key or delivery.key)
     rows, dead = typed_rows(raw, target, batch)
+    if len(dead) > MOST_DEAD:
+        told = f"{len(dead):,} rows can't be used, and more than {MOST_DEAD:,} in one delivery are not set aside"
+        return _refusal(UNPROCESSABLE, "too-many-dead", f"{told}; nothing of it was taken: send less at once")
     cause = message_id(delivery.source) if delivery.source else ""
     accepted = messages.rows_appends(
         rows, action=delivery.action, pipeline=pipeline.name, lanes=pipeline.lanes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from shared.runtime.core import Message, Request
 
 Action = Literal["records", "labels"]
 JSON = "application/json"
+REPLAYS = re.compile("[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Delivery:
         goes through every door that there is, HTTP's and the log's. 0 for a first delivery.
         """
         parameters = (each.strip().partition("=") for each in self.content_type.split(";")[1:])
-        return next((int(value) for name, _, value in parameters if name == "replay" and value.isdigit()), 0)
+        return next((int(value) for name, _, value in parameters if name == "replay" and REPLAYS.fullmatch(value)), 0)
 
 
 def of_request(request: Request, action: Action) -> Delivery:

@@ -23,6 +23,8 @@ INFINITE_LABEL = "infinite-label"
 TOO_LONG = "too-long"
 LONGEST = 1 << 19
 """Bytes of a row's text: every topic that rows go through has to take it."""
+LONGEST_NAME = 1 << 10
+"""Bytes of an id or a class: states and counts hold many of them."""
 
 EXPECTED: dict[pa.DataType, str] = {
     ARROW_TYPES[Kind.NUMBER]: "is not a number",
@@ -42,6 +44,7 @@ class Target:
 
     schema: pa.Schema
     id_column: str | None
+    label: str
     required: Collection[str] = ()
     finite: Collection[str] = ()
 
@@ -64,13 +67,13 @@ class _Fault:
 def records_target(contract: Contract, *, ids_given: bool = False) -> Target:
     """``ids_given``: rows that no column names bring the ``_id`` that the door gave them the first time."""
     id_column = contract.record_id or (ID if ids_given else None)
-    return Target(ingested_schema(contract), id_column, finite=_finite(contract))
+    return Target(ingested_schema(contract), id_column, contract.label.name, finite=_finite(contract))
 
 
 def labels_target(contract: Contract) -> Target:
     """Late labels name their row: by the contract's id column, or by the ``_id`` that the door gave it."""
     name = contract.label.name
-    return Target(labels_schema(contract), contract.record_id or ID, (name,), _finite(contract))
+    return Target(labels_schema(contract), contract.record_id or ID, name, (name,), _finite(contract))
 
 
 def _finite(contract: Contract) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ def typed_rows(raw: RawRows, target: Target, batch_id: str) -> tuple[pa.RecordBa
     ]
     rows = pa.RecordBatch.from_arrays(arrays, schema=target.schema)
     _refuse_long_ones(rows, faults)
+    _refuse_long_names(rows, target, faults)
     if not faults:
         return rows, raw.dead
     kept, dead = _without_faulty(rows, raw.numbers, faults)
@@ -147,6 +151,16 @@ def _refuse_long_ones(rows: pa.RecordBatch, faults: list[_Fault]) -> None:
     long = np.sum([np.asarray(each, dtype=np.int64) for each in lengths], axis=0) > LONGEST
     if long.any():
         faults.append(_Fault(long, TOO_LONG, f"the row's text takes more than {LONGEST:,} bytes"))
+
+
+def _refuse_long_names(rows: pa.RecordBatch, target: Target, faults: list[_Fault]) -> None:
+    for name in (ID, target.label):
+        if name in rows.schema.names and rows.schema.field(name).type == pa.string():
+            lengths = pc.fill_null(pc.binary_length(rows.column(name)), 0)
+            long = np.asarray(lengths, dtype=np.int64) > LONGEST_NAME
+            if long.any():
+                what = "id" if name == ID else f"label {name!r}"
+                faults.append(_Fault(long, TOO_LONG, f"the {what} takes more than {LONGEST_NAME:,} bytes"))
 
 
 def _without_faulty(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Protocol
 
+from shared.operations.lifecycle import SOFTWARE, fail
 from shared.runtime.core import Message
 from shared.runtime.ports import Log, LogError, Place
 
@@ -93,6 +94,8 @@ class FollowerThread:
             except LogError as error:
                 _log.warning("the log did not answer, asks again: %s", error)
                 self._stopping.wait(PAUSE)
+            except Exception:  # noqa: BLE001 - told there; a thread that is gone would leave old answers in force
+                fail("a follower can't go on", SOFTWARE)
         self._log.close()
 
     def _turn(self) -> None:

@@ -18,12 +18,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from shared.access.tokens import AccessError
 from shared.operations.settings import SettingsError
 from shared.runtime.core import Append, Message
 from shared.runtime.ports import BlobDamaged, BlobMissing, LogError
 
 OURS = ("shared.", "services.")
-TELLING = (LogError, BlobMissing, BlobDamaged, SettingsError)
+TELLING = (LogError, BlobMissing, BlobDamaged, SettingsError, AccessError)
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _PLAIN = (str, int, float, bool, type(None))
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.access.tokens import AccessError
 from shared.operations import lifecycle as life
 from shared.operations import loop
 from shared.operations.health import Health
@@ -65,7 +66,7 @@ def serve(name: str, build: Callable[[Metrics], Service]) -> int:
     life.watch(lifecycle, health)
     try:
         return _answering(settings, build, lifecycle, health)
-    except (SettingsError, OSError) as error:
+    except (SettingsError, AccessError, OSError) as error:
         _log.error("%s can't run as it is set up: %s", name, error)
         return life.CONFIGURATION
     except LogError as error:

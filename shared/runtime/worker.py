@@ -21,6 +21,7 @@ answer).  Otherwise one pipeline's defect would stop all that share its partitio
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,7 @@ from shared.runtime.ports import Log, Place
 
 _log = logging.getLogger(__name__)
 
+LANE_NUMBER = re.compile("[0-9]{1,6}")
 BATCH = 64
 """Messages folded into one unit of work, at most."""
 
@@ -199,13 +201,16 @@ class Worker:
             self._latest[message.topic, message.key] = message
             yield from ((unit, message) for unit in self._known.get(message.key, ()))
             return
+        place = f"{message.topic}/{message.partition}/{message.offset}"
+        if self.core.per_lane and not LANE_NUMBER.fullmatch(message.headers.get(LANE, "0")):
+            _log.error("ignored %s: its header %r is no lane's number", place, LANE)
+            return
         unit = unit_of(self.core, message)
         home = partition_of(unit.pipeline, unit.lane, self._log.partitions(message.topic))
         if home == message.partition:
             yield from self._introduce(unit)
             yield unit, message
         else:
-            place = f"{message.topic}/{message.partition}/{message.offset}"
             _log.error("ignored %s: its key belongs to partition %d; who wrote it chose another", place, home)
 
     def _introduce(self, unit: Unit) -> list[tuple[Unit, Input]]:

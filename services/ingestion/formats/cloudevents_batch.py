@@ -7,7 +7,7 @@ from typing import Any
 
 from services.ingestion.formats._json import loads, rows_of_objects
 from services.ingestion.formats.cloudevents import EVENT
-from services.ingestion.formats.json_array import element
+from services.ingestion.formats.json_array import originals
 from services.ingestion.raw import DeadRow, RawRows, UnreadableBody
 from services.ingestion.registry import Format
 
@@ -22,7 +22,7 @@ def read(body: bytes, wanted: Collection[str]) -> RawRows:
             for row, event in enumerate(events) if not _carries_row(event)]  # fmt: skip
     numbers = [row for row, event in enumerate(events) if _carries_row(event)]
     rows = [events[row]["data"] for row in numbers]
-    return rows_of_objects(rows, numbers, wanted, lambda row: element(body, row), media_type=EVENT, dead=dead)
+    return rows_of_objects(rows, numbers, wanted, originals(body, len(events)), media_type=EVENT, dead=dead)
 
 
 def _carries_row(event: Any) -> bool:

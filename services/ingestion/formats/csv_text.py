@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Iterator
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -24,22 +25,24 @@ def read(body: bytes, wanted: Collection[str]) -> RawRows:
     table = _table(body, names, wanted, dead)
     gaps = {row.row for row in dead}
     received = table.num_rows + len(dead)
+    # Once for all dead rows: a second look for each of them would cost the square of their number.
+    sent = cache(lambda: originals(body))
     return RawRows(
         columns={name: table.column(name) for name in names if name in wanted},
         numbers=np.array([row for row in range(received) if row not in gaps], dtype=np.int64)
         if gaps
         else np.arange(received),
-        original=lambda row: original(body, row),
+        original=lambda row: sent()[row],
         media_type=CSV,
         dead=tuple(dead),
         ignored=sum(name not in wanted for name in names),
     )
 
 
-def original(body: bytes, row: int) -> bytes:
-    """The header and one row, as they were sent: a row alone would not say what its values are."""
-    records = list(_records(body.decode("utf-8-sig", "surrogateescape")))
-    return (records[0] + records[row + 1]).encode("utf-8", "surrogateescape")
+def originals(body: bytes) -> list[bytes]:
+    """The header and one row each, as they were sent: a row alone would not say what its values are."""
+    header, *rows = _records(body.decode("utf-8-sig", "surrogateescape"))
+    return [(header + row).encode("utf-8", "surrogateescape") for row in rows]
 
 
 def _records(text: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache
 
 from services.ingestion.formats._json import JSON, loads, rows_of_objects
 from services.ingestion.raw import RawRows, UnreadableBody
@@ -16,19 +17,28 @@ def read(body: bytes, wanted: Collection[str]) -> RawRows:
     rows = loads(body)
     if not isinstance(rows, list):
         raise UnreadableBody("unreadable", "the body is no JSON array")
-    return rows_of_objects(rows, range(len(rows)), wanted, lambda row: element(body, row))
+    return rows_of_objects(rows, range(len(rows)), wanted, originals(body, len(rows)))
 
 
-def element(body: bytes, place: int) -> bytes:
-    """The bytes of one element, as they were sent. Only dead rows pay for this second look."""
+def originals(body: bytes, count: int) -> Callable[[int], bytes]:
+    """The bytes of an element, as they were sent.
+
+    All are looked for at the first one that is asked for: a look for each would cost the square of their number.
+    """
+    sent = cache(lambda: _elements(body, count))
+    return lambda row: sent()[row]
+
+
+def _elements(body: bytes, count: int) -> list[bytes]:
     text = body.decode()
     decoder = json.JSONDecoder()
-    start = text.index("[") + 1
-    for _ in range(place):
-        _, stop = decoder.raw_decode(text, _next(text, start))
-        start = text.index(",", stop) + 1
-    start = _next(text, start)
-    return text[start : decoder.raw_decode(text, start)[1]].encode()
+    stop, found = text.index("["), []
+    for _ in range(count):
+        start = _next(text, stop + 1)
+        stop = decoder.raw_decode(text, start)[1]
+        found.append(text[start:stop].encode())
+        stop = _next(text, stop)
+    return found
 
 
 def _next(text: str, start: int) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from time import perf_counter
 
 import numpy as np
 import pytest
 
+from services.ingestion.core import MOST_DEAD
 from services.ingestion.messages import lanes_of
-from services.ingestion.typed import LONGEST
+from services.ingestion.typed import LONGEST, LONGEST_NAME
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Pipeline
 from shared.domain.rows import ID, decode_batch, labels_schema
@@ -234,6 +236,40 @@ def test_one_long_row_among_many_is_no_matter_for_the_others() -> None:
         {"row": 70, "reason": "too-long", "message": "the row's text takes more than 524,288 bytes"}
     ]
     assert appends[-1].value == json.dumps(rows[70]).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" + b",".join([b'{"price": "x"}'] * MOST_DEAD) + b"]", "application/json"),
+        (b"price,shop\n" + b"x,north\n" * MOST_DEAD, "text/csv"),
+    ],
+)
+def test_many_dead_rows_cost_no_more_than_their_number(body: bytes, content_type: str) -> None:
+    began = perf_counter()
+    _, answer, appends = Door().send(body, content_type)
+    assert (answer["dead"], len(appends)) == (MOST_DEAD, MOST_DEAD)
+    assert perf_counter() - began < 10
+
+
+def test_more_dead_rows_than_that_are_refused_together_and_a_message_of_them_is_one_letter() -> None:
+    body, door = b"1\n" * (MOST_DEAD + 1), Door()
+    status, answer, appends = door.send(body, "application/x-ndjson")
+    assert (status, answer["reason"], appends) == (422, "too-many-dead", [])
+    message = Message("records.offered", 0, 7, NOW, "shop", body, {"content-type": "application/x-ndjson"})
+    (letter,) = door.hear(message).effects
+    assert isinstance(letter, Append)
+    assert (letter.value, letter.headers["driftloop.reason"]) == (body, "too-many-dead")
+
+
+def test_an_id_or_a_class_is_short() -> None:
+    long = "x" * (LONGEST_NAME + 1)
+    _, answer, _ = Door(NAMED).send(json.dumps([row(order=long), row(order="a", sold=long), row(order="b")]).encode())
+    assert [problem["message"] for problem in answer["problems"]] == [
+        "the id takes more than 1,024 bytes",
+        "the label 'sold' takes more than 1,024 bytes",
+    ]
+    assert answer["ids"] == ["b"]
 
 
 def test_long_rows_that_fit_are_cut_into_messages_that_do() -> None:

@@ -13,7 +13,7 @@ from shared.events.letters import set_aside
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Answer, Input, Message, Read, Request, Step, Unit
 from shared.runtime.hosts import ProcessHost
-from shared.runtime.partitions import partition_of
+from shared.runtime.partitions import LANE, partition_of
 from shared.runtime.ports import BlobMissing, Indefinite
 from shared.runtime.worker import Worker
 
@@ -53,13 +53,15 @@ class Bench:
         return 0 if held is None else held.state
 
 
-def bench(trouble: Callable[[], Exception] = lambda: ZeroDivisionError(SECRET)) -> Bench:
+def bench(trouble: Callable[[], Exception] = lambda: ZeroDivisionError(SECRET), *, per_lane: bool = False) -> Bench:
     log = MemoryLog(lambda: 0)
     for topic in ("numbers", "records.dead"):
         log.create(topic, TopicSettings())
     core, answers = Summing(trouble), list[Answer]()
+    core.per_lane = per_lane
     host = ProcessHost(core, log, lambda run: None, answers.append)
-    worker = Worker(core, log, BlobReader(MemoryBlobs()), host, lane_topics=frozenset(), set_aside=set_aside("summing"))
+    lanes = frozenset({"numbers"})
+    worker = Worker(core, log, BlobReader(MemoryBlobs()), host, lane_topics=lanes, set_aside=set_aside("summing"))
     worker.open()
     return Bench(log, worker, host, answers)
 
@@ -117,3 +119,15 @@ def test_a_message_in_anothers_partition_begins_no_second_state() -> None:
     held = host.held(Unit("p"))
     assert held is not None
     assert held.state == 3
+
+
+def test_a_lane_that_is_no_number_is_passed_over_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    here = bench(per_lane=True)
+    for lane in ("x", "-1", "0"):
+        here.log.append("numbers", 0, "p", b"2", {LANE: lane})
+    while here.worker.step():
+        pass
+    held = here.host.held(Unit("p", 0))
+    assert held is not None
+    assert held.state == 2
+    assert caplog.text.count("is no lane's number") == 2
