@@ -14,33 +14,42 @@ from shared.events.deployment import CandidatePromoted, PromotionRolledBack, Pro
 from shared.events.training import EvaluationCompleted
 
 CARDS = "cards"
+VERDICTS = (CandidatePromoted, PromotionVerified, PromotionRolledBack)
 
 
 class CardFile:
-    """Give it every new ledger event; the cards in ``folder``/cards follow."""
+    """Give it every new ledger event; the cards in ``folder``/cards follow with each verdict, and when told to."""
 
     def __init__(self, folder: Path, pipeline: Pipeline) -> None:
         self._folder = folder / CARDS
         self._pipeline = pipeline
         self._ledger: list[Event] = []
         self._promoted: set[str] = set()
+        self._behind: set[str] = set()
 
     def add(self, fresh: Iterable[Event]) -> None:
-        """Cards of the promoted versions that the fresh events speak of."""
+        """A card costs a look at the whole ledger: evaluations, which come by the dozen, wait for their verdict."""
         events = list(fresh)
         self._ledger += events
         self._promoted |= {event.version for event in events if isinstance(event, CandidatePromoted)}
-        for version in self._promoted & {version for event in events for version in _versions(event)}:
-            self._folder.mkdir(parents=True, exist_ok=True)
+        self._behind |= self._promoted & {version for event in events for version in _versions(event)}
+        if any(isinstance(event, VERDICTS) for event in events):
+            self.write()
+
+    def write(self) -> None:
+        """Every card that is behind the ledger."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for version in self._behind:
             card = model_card(version, self._ledger, self._pipeline)
             (self._folder / f"{version}.md").write_text(card, "utf-8")
+        self._behind.clear()
 
 
 def _versions(event: Event) -> tuple[str, ...]:
     """Those whose card the event changes: later labels compare a version with others, confirm it, or undo it."""
     if isinstance(event, EvaluationCompleted):
         return (event.champion, *event.pairs)
-    return (event.version,) if isinstance(event, CandidatePromoted | PromotionVerified | PromotionRolledBack) else ()
+    return (event.version,) if isinstance(event, VERDICTS) else ()
 
 
 def card_of(past: History, prefix: str) -> str:

@@ -39,7 +39,7 @@ EXPECTED: dict[pa.DataType, str] = {
 class Target:
     """Rows of which schema are wanted, and where their id comes from: a column, or (None) the place in the delivery.
 
-    ``required`` columns hold no null, ``finite`` ones no infinity.
+    ``label``: its column, in the schema or not. ``required`` columns hold no null, ``finite`` ones no infinity.
     """
 
     schema: pa.Schema

@@ -107,8 +107,11 @@ class TrainingState:
 
     def check_from(self, label: int, interval: int) -> int:
         """Labelled row of the next check after ``label``: ``interval`` on, or sooner, once the present has doubled."""
-        present = label if self.last_change is None else label - self.last_change
-        return label + min(interval, max(1, present))
+        return label + min(interval, max(1, self.present(label)))
+
+    def present(self, label: int) -> int:
+        """Labelled rows before ``label`` that came since the last open change; all of them where there is none."""
+        return label if self.last_change is None else label - self.last_change
 
     @property
     def idle(self) -> bool:

@@ -90,8 +90,7 @@ def _check(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, lis
 
 def _split(state: TrainingState, pipeline: Pipeline) -> int:
     """Probes are scored on the newest half window, or on half of a present that is shorter than a window."""
-    present = state.label if state.last_change is None else state.label - state.last_change
-    return state.label - min(pipeline.window, present) // 2
+    return state.label - min(pipeline.window, state.present(state.label)) // 2
 
 
 def _checkpoint(state: TrainingState, pipeline: Pipeline) -> tuple[TrainingState, list[Event]]:

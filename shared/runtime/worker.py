@@ -201,9 +201,8 @@ class Worker:
             self._latest[message.topic, message.key] = message
             yield from ((unit, message) for unit in self._known.get(message.key, ()))
             return
-        place = f"{message.topic}/{message.partition}/{message.offset}"
         if self.core.per_lane and not LANE_NUMBER.fullmatch(message.headers.get(LANE, "0")):
-            _log.error("ignored %s: its header %r is no lane's number", place, LANE)
+            _log.error("ignored %s: its header %r is no lane's number", _place(message), LANE)
             return
         unit = unit_of(self.core, message)
         home = partition_of(unit.pipeline, unit.lane, self._log.partitions(message.topic))
@@ -211,7 +210,8 @@ class Worker:
             yield from self._introduce(unit)
             yield unit, message
         else:
-            _log.error("ignored %s: its key belongs to partition %d; who wrote it chose another", place, home)
+            told = "ignored %s: its key belongs to partition %d; who wrote it chose another"
+            _log.error(told, _place(message), home)
 
     def _introduce(self, unit: Unit) -> list[tuple[Unit, Input]]:
         """For a unit met for the first time: the latest messages for all lanes."""
@@ -237,6 +237,10 @@ class Worker:
 def _due_first(timer: tuple[int, Unit, str]) -> tuple[int, str, int, str]:
     at, unit, name = timer
     return at, unit.pipeline, -1 if unit.lane is None else unit.lane, name
+
+
+def _place(message: Message) -> str:
+    return f"{message.topic}/{message.partition}/{message.offset}"
 
 
 def unit_of(core: Core[Any], message: Message) -> Unit:

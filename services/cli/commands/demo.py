@@ -55,8 +55,10 @@ def _both(what: Replay, plant: Plant, shown: Stage, out: Path) -> tuple[PolicyRe
 
     alone = _Watch(NEVER, plant.rows, shown)
     never = compare(what, NEVER, alone.progress, observer=alone.look)
-    watched = _Watch(DRIFT, plant.rows, shown, beside=alone.quality_at, cards=CardFile(out, what.pipeline))
+    cards = CardFile(out, what.pipeline)
+    watched = _Watch(DRIFT, plant.rows, shown, beside=alone.quality_at, cards=cards)
     drift = compare(what, DRIFT, watched.progress, keep=out / "blobs", observer=watched.look)
+    cards.write()
     return drift, never
 
 

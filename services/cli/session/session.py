@@ -74,6 +74,7 @@ class Session:
         return f"{rows:,} records received, {labels:,} labelled, {dead:,} refused{where}"
 
     def close(self) -> None:
+        self._cards.write()
         self._ledger.close()
         self._dead.close()
 
