@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -36,8 +37,9 @@ def join(real: KafkaCluster, *members: str) -> list[Membership]:
 
 
 def joined(real: KafkaCluster, member: str) -> Membership:
-    """As a host does: a group that doesn't come to rest in time is joined again."""
-    for _ in range(3):
+    """As a host does, which goes on for two minutes: a group that doesn't come to rest in time is joined again."""
+    until = monotonic() + 120
+    while monotonic() < until:
         try:
             return real.groups.join("readers", member, ("left", "right"))
         except Indefinite:
