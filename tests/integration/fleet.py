@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -22,6 +23,7 @@ from shared.events.topics import TOPICS
 PARTITIONS = 2
 SERVICES = ("ingestion", "validation", "prediction", "drift_detection", "training", "deployment")
 PATIENCE = 90.0
+MOMENT = 0.1
 
 
 def free_port() -> int:
@@ -31,11 +33,12 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Polls; fails with what was waited for."""
+    """Polls, with pauses that leave the processor to what is waited for; fails with what that was."""
     deadline = monotonic() + seconds
     while not condition():
         if monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        Event().wait(MOMENT)
 
 
 @dataclass

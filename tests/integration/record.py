@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.adapters.files import FileBlobs
 from shared.adapters.kafka.connection import Connection
+from shared.adapters.kafka.groups import KafkaGroups
 from shared.adapters.kafka.log import KafkaLog
 from shared.domain.pipeline_file import decode_pipeline
 from shared.domain.rows import ID, decode_batch, predictions_schema, validated_schema
@@ -17,7 +19,7 @@ from shared.events.envelope import from_message
 from shared.events.prediction import PerformanceCounted
 from shared.events.topics import LEDGER, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED
 from shared.runtime.blobs import BlobReader
-from shared.runtime.core import Message
+from shared.runtime.core import Core, Message
 from shared.runtime.ports import LogError
 from tests.integration.fleet import until
 
@@ -27,6 +29,7 @@ class Record:
     """One prefix's topics. ``name``: the pipeline that the questions are about."""
 
     log: KafkaLog
+    groups: KafkaGroups
     blobs: FileBlobs
     name: str = "bottling-plant"
 
@@ -35,9 +38,11 @@ class Record:
 
     @classmethod
     def of(cls, bootstrap: str, prefix: str, blobs: Path, name: str = "bottling-plant") -> Record:
-        return cls(KafkaLog(Connection(bootstrap, prefix, "test")), FileBlobs(blobs), name)
+        connection = Connection(bootstrap, prefix, "test")
+        return cls(KafkaLog(connection), KafkaGroups(connection), FileBlobs(blobs), name)
 
     def close(self) -> None:
+        self.groups.close()
         self.log.close()
 
     def messages(self, topic: str) -> list[Message]:
@@ -66,6 +71,20 @@ class Record:
             if event is not None:
                 jobs = job_fold.fold(jobs, event, message.offset, message.timestamp)
         return jobs.open
+
+    def at_rest(self, cores: Sequence[Core[Any]]) -> bool:
+        """Whether no job is open and these have handled all that the log holds for them, their own answers included."""
+        before = len(self.ledger)
+        read = all(self._has_read(core) for core in cores) and not self.open_jobs()
+        return read and len(self.ledger) == before
+
+    def _has_read(self, core: Core[Any]) -> bool:
+        places = [(topic, partition) for topic in core.reads for partition in range(self.log.partitions(topic))]
+        return all(self._is_read(core.name, *place) for place in places)
+
+    def _is_read(self, group: str, topic: str, partition: int) -> bool:
+        reached = self.groups.committed(group, topic, partition)
+        return not self.log.read(topic, partition, reached or self.log.start_offset(topic, partition), 1)
 
     def validated(self) -> list[str]:
         return self._ids(RECORDS_VALIDATED.name)

@@ -26,12 +26,19 @@ from tests.integration.plant_traffic import Traffic
 from tests.integration.record import Record
 
 PLANT = Plant(rows=5000)
+ONLY_DRIFTS = "\nretraining: {check_after: null}\n"
+"""A check's promotion would end the watch over a drift's, now and then all of them."""
 CORES = (Validation(), Prediction(), DriftDetection(), Training("another"), Deployment())
+JUDGES = CORES[2:]
+"""Those whose pace decides which rows a job is about."""
 
 
 @pytest.fixture(scope="module")
 def life(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
-    """The plant's whole life. The services keep pace, and every one of them is killed once."""
+    """The plant's whole life. The services keep pace, and every one of them is killed once.
+
+    A decision that came later than the rows it is about would be another decision, and perhaps none of them a success.
+    """
     folder = tmp_path_factory.mktemp("fleet")
     record = Record.of(broker, "whole-loop", folder / "blobs")
     with fleet(broker, folder, prefix="whole-loop") as some, closing(record):
@@ -40,7 +47,7 @@ def life(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reco
 
 
 def _live(some: Fleet, record: Record) -> None:
-    traffic = Traffic(some.ingestion_url, PLANT)
+    traffic = Traffic(some.ingestion_url, PLANT, more=ONLY_DRIFTS)
     traffic.apply()
     record.wait(lambda: any(isinstance(event, PipelineApplied) for event in record.ledger), "the file is in force")
     record.wait(traffic.knows, "ingestion knows the pipeline")
@@ -51,7 +58,7 @@ def _live(some: Fleet, record: Record) -> None:
             some[victim].kill()
             some[victim].start()
         labels = max(0, traffic.sent - PLANT.label_delay - 25)
-        record.wait(lambda due=labels: record.labelled() >= due and not record.open_jobs(), f"{labels} labels counted")  # type: ignore[misc]
+        record.wait(lambda due=labels: record.labelled() >= due and record.at_rest(JUDGES), f"{labels} labels judged")  # type: ignore[misc]
     traffic.finish()
     record.wait(lambda: record.labelled() == len(record.validated()) and not record.open_jobs(), "all at rest")
 
