@@ -134,3 +134,14 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
     assert decode.calls == 3
     read(second, decode)
     assert decode.calls == 4
+
+
+def test_values_of_large_blobs_are_forgotten_sooner_and_the_latest_never() -> None:
+    blobs, decode = MemoryBlobs(), CountingDecoder()
+    read = BlobReader(blobs, largest=10)
+    small, large = blobs.put(b"12345"), blobs.put(b"1234567890-")
+    for digest in (small, large, large):
+        read(digest, decode)
+    assert decode.calls == 2
+    read(small, decode)
+    assert decode.calls == 3
