@@ -13,7 +13,13 @@ from services.cli.history import History
 from services.cli.words import brief, sentence
 from shared.domain.quality import metrics
 from shared.domain.trials import Paired
-from shared.events.deployment import CandidatePromoted, EpisodeClosed, PromotionRolledBack, PromotionVerified
+from shared.events.deployment import (
+    CandidatePromoted,
+    EpisodeClosed,
+    ModelBrought,
+    PromotionRolledBack,
+    PromotionVerified,
+)
 from shared.events.drift_detection import DriftAttributed, DriftDetected, FeatureDrift
 from shared.events.training import EvaluationCompleted, ProbeCompleted, TrainingCompleted
 
@@ -38,6 +44,9 @@ class Branch:
 
 def explained(past: History, prefix: str) -> Branch:
     """The tree of one version. UserError if no version, or more than one, begins so."""
+    brought = [e for e in past.events if isinstance(e, ModelBrought) and e.version.startswith(prefix)]
+    if len(brought) == 1:
+        return _plain(Branch(f"version {brought[0].version}", (Branch(sentence(brought[0])),)))
     version = past.trained(prefix)
     story, job = past.story(version)
     branches = (_cause(story, job), *_probes(story), _training(version, job), *_gate(job), *_after(story, version))

@@ -17,6 +17,7 @@ from shared.events.deployment import (
     CandidateRejected,
     CommandRefused,
     EpisodeClosed,
+    ModelBrought,
     PipelineApplied,
     PipelinePaused,
     PipelineResumed,
@@ -203,6 +204,7 @@ def _reasons(reasons: tuple[str, ...]) -> str:
 
 WORDS: dict[type[Event], Callable[[Any], str]] = {
     PipelineApplied: lambda e: f"pipeline file {brief(e.file)} in force",
+    ModelBrought: lambda e: f"{brief(e.version)} was brought along, trained elsewhere; model {brief(e.model)}",
     PipelinePaused: lambda e: "retraining paused" if e.command != "end-of-stream" else "the stream ended",
     PipelineResumed: lambda _: "retraining resumed",
     CommandRefused: lambda e: f"command refused: {e.reason}",

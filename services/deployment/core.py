@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from services.deployment.decisions import decide, promote, roll_back
+from services.deployment.answers import answer, refusal
+from services.deployment.decisions import decide
 from services.deployment.fold import counts, fold, is_valid
-from services.deployment.state import DeploymentState, Trial
+from services.deployment.state import DeploymentState
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event
-from shared.events.commands import ApplyPipeline, ApproveCandidate, Command, PausePipeline, ResumePipeline, RollBack
+from shared.events.commands import Command
 from shared.events.deployment import (
     CandidatePromoted,
-    CommandRefused,
     EpisodeClosed,
     PipelineApplied,
-    PipelinePaused,
-    PipelineResumed,
     PromotionRolledBack,
     ServingChanged,
 )
 from shared.events.envelope import from_message, to_append
 from shared.events.topics import COMMANDS, LEDGER, SERVING
+from shared.events.training import TrainingCompleted
 from shared.runtime.core import Append, Input, Message, Read, Step, Unit
 
 SAID_KEPT = 64
@@ -48,11 +47,21 @@ class Deployment:
         event = from_message(item) if isinstance(item, Message) else None
         if event is None or not isinstance(item, Message):
             return Step(state)
-        pipeline = read(state.file, decode_pipeline) if state.file else None
-        if item.topic == COMMANDS.name:
-            state, said = _once(state, answer(state, event))
+        if isinstance(event, Command):
+            state, said = _on_command(state, event, read)
             return Step(state, tuple(_append(e, item) for e in said))
+        pipeline = read(state.file, decode_pipeline) if state.file else None
         return _on_ledger(state, event, item, pipeline)
+
+
+def _on_command(state: DeploymentState, command: Command, read: Read) -> tuple[DeploymentState, tuple[Event, ...]]:
+    """Once per command. Two may ask for the same before the ledger brings the first one's answer back."""
+    asked = () if command.command in state.said else tuple(answer(state, command, read))
+    if not asked:
+        return state, ()
+    state, fresh = _once(state, asked)
+    state = _said(state, command.command)
+    return state, fresh or (refusal(state, command, "an earlier command asked for the same, and it is being done"),)
 
 
 def _on_ledger(
@@ -72,45 +81,11 @@ def _once(state: DeploymentState, events: Iterable[Event]) -> tuple[DeploymentSt
     """Without what was said already: the ledger may bring more evidence before it brings back our own verdict, and
     a verdict said again with other numbers would be two facts of one name."""
     fresh = tuple(event for event in events if event.event_id not in state.said)
-    names = tuple(event.event_id for event in fresh)
-    return replace(state, said=(*state.said, *names)[-SAID_KEPT:]) if fresh else state, fresh
+    return _said(state, *(event.event_id for event in fresh)), fresh
 
 
-def answer(state: DeploymentState, command: Event) -> Iterator[Event]:
-    """What becomes of a command that deployment owns. Others' commands are left to their owners."""
-    about = {"pipeline": state.pipeline, "command": getattr(command, "command", "")}
-    if isinstance(command, ApplyPipeline):
-        yield PipelineApplied(**about, file=command.file)
-    elif isinstance(command, PausePipeline):
-        yield PipelinePaused(**about)
-    elif isinstance(command, ResumePipeline):
-        yield PipelineResumed(**about)
-    elif isinstance(command, ApproveCandidate):
-        yield from _approve(state, command)
-    elif isinstance(command, RollBack):
-        yield from _roll_back(state, command)
-
-
-def _approve(state: DeploymentState, command: ApproveCandidate) -> Iterator[Event]:
-    version = state.candidate(command.version)
-    if version is None or state.awaiting != command.version:
-        yield _refusal(
-            state, command, f"version {command.version} does not await approval; awaiting: {state.awaiting or 'none'}"
-        )
-    else:
-        yield from promote(state, version, "approved", (f"approved by command {command.command}",))
-
-
-def _roll_back(state: DeploymentState, command: RollBack) -> Iterator[Event]:
-    if state.champion is None or state.retired is None:
-        yield _refusal(state, command, "there is no earlier version to return to")
-    else:
-        asked = Trial(state.champion.cause, state.champion.id, state.retired.id, 0)
-        yield from roll_back(state, state.watch or asked, f"asked for by command {command.command}")
-
-
-def _refusal(state: DeploymentState, command: Command, reason: str) -> Event:
-    return CommandRefused(pipeline=state.pipeline, command=command.command, reason=reason)
+def _said(state: DeploymentState, *names: str) -> DeploymentState:
+    return replace(state, said=(*state.said, *names)[-SAID_KEPT:]) if names else state
 
 
 def _changes_serving(before: DeploymentState, after: DeploymentState, event: Event) -> bool:
@@ -119,6 +94,8 @@ def _changes_serving(before: DeploymentState, after: DeploymentState, event: Eve
         return is_valid(before, event)
     if isinstance(event, PromotionRolledBack):
         return before.champion != after.champion
+    if isinstance(event, TrainingCompleted):
+        return before.baseline != after.baseline
     return (isinstance(event, PipelineApplied) and before != after) or _ends_unserved(before, event)
 
 

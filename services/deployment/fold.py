@@ -15,6 +15,7 @@ from shared.events.deployment import (
     CandidatePromoted,
     CandidateRejected,
     EpisodeClosed,
+    ModelBrought,
     PipelineApplied,
     PipelinePaused,
     PipelineResumed,
@@ -59,6 +60,26 @@ def is_valid(state: DeploymentState, promotion: CandidatePromoted) -> bool:
 
 def _applied(state: DeploymentState, event: PipelineApplied, _: Pipeline | None) -> DeploymentState:
     return state if event.command in state.ended else replace(_end(state, event.command), file=event.file)
+
+
+def brought(event: ModelBrought) -> Version:
+    """Every labelled row is unseen by it."""
+    return Version(
+        id=event.version,
+        job=event.command,
+        cause=event.command,
+        trigger="bootstrap",
+        model=event.model,
+        baseline=None,
+        loss_scale=1.0,
+        cut=0,
+    )
+
+
+def _brought(state: DeploymentState, event: ModelBrought, _: Pipeline | None) -> DeploymentState:
+    version = brought(event)
+    known = state.candidate(version.id) is not None
+    return state if known else replace(state, candidates=(*state.candidates, version)[-CANDIDATES_KEPT:])
 
 
 def _end(state: DeploymentState, name: str) -> DeploymentState:
@@ -110,7 +131,11 @@ def _completed(state: DeploymentState, event: TrainingCompleted, _: Pipeline | N
         loss_scale=event.loss_scale,
         cut=event.last_label,
     )
-    return replace(state, candidates=(*state.candidates, version)[-CANDIDATES_KEPT:])
+    state = replace(state, candidates=(*state.candidates, version)[-CANDIDATES_KEPT:])
+    if state.champion is None or state.baseline is not None:
+        return state
+    # The champion was brought along. Whatever becomes of this candidate, its rows are the first known to be normal.
+    return replace(state, baseline=event.baseline, generation=state.generation + 1)
 
 
 def _awaited(state: DeploymentState, event: ApprovalAwaited, _: Pipeline | None) -> DeploymentState:
@@ -184,7 +209,7 @@ def _rolled_back(state: DeploymentState, event: PromotionRolledBack, _: Pipeline
         champion=state.retired,
         retired=None,
         generation=max(event.generation, state.generation + 1),
-        baseline=state.retired.baseline,
+        baseline=state.retired.baseline or state.baseline,
         watch=None,
         trial=None,
     )
@@ -196,6 +221,7 @@ def _closed(state: DeploymentState, event: EpisodeClosed, _: Pipeline | None) ->
 
 FOLDS: dict[type[Event], Callable[[DeploymentState, Any, Pipeline | None], DeploymentState]] = {
     PipelineApplied: _applied,
+    ModelBrought: _brought,
     PipelinePaused: _switched,
     PipelineResumed: _switched,
     DataFaultFound: _fault_found,

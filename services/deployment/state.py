@@ -21,7 +21,8 @@ class Version:
     cause: str
     trigger: str
     model: str
-    baseline: str
+    baseline: str | None
+    """None for a model that was brought along."""
     loss_scale: float
     cut: int
     """Labelled rows from here on are unseen by it."""

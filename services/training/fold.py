@@ -14,6 +14,7 @@ from shared.events.base import Event
 from shared.events.deployment import (
     CandidatePromoted,
     CandidateRejected,
+    ModelBrought,
     PipelineApplied,
     PipelinePaused,
     PipelineResumed,
@@ -115,6 +116,10 @@ def _completed(state: TrainingState, event: TrainingCompleted, _: Pipeline | Non
     return replace(state, known=tuple(k for k in known[:-KNOWN_KEPT] if k.version in needed) + known[-KNOWN_KEPT:])
 
 
+def _brought(state: TrainingState, event: ModelBrought, _: Pipeline | None) -> TrainingState:
+    return replace(state, known=(*state.known, Known(event.version, event.model, 0, 1.0)))
+
+
 def _failed(state: TrainingState, event: JobFailed, pipeline: Pipeline | None) -> TrainingState:
     """A first training that failed is tried again a window later, or the pipeline would never serve."""
     request = next((r for r in state.trainings if r.job == event.job), None)
@@ -184,6 +189,7 @@ def _fault_cleared(state: TrainingState, event: DataFaultCleared, _: Pipeline | 
 
 FOLDS: dict[type[Event], Callable[[TrainingState, Any, Pipeline | None], TrainingState]] = {
     PipelineApplied: _applied,
+    ModelBrought: _brought,
     PipelinePaused: _paused,
     PipelineResumed: _resumed,
     DriftDetected: _detected,

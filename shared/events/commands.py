@@ -14,7 +14,7 @@ class Command(Event):
 
 
 class ApplyPipeline(Command):
-    """Use this pipeline file (its blob is stored already); ``model`` brings an existing champion."""
+    """Use this pipeline file (its blob is stored already); ``model`` brings a champion to a pipeline without one."""
 
     type: ClassVar[str] = "driftloop.command.apply.v1"
     identity: ClassVar[tuple[str, ...]] = ("command",)

@@ -20,6 +20,18 @@ class PipelineApplied(Event):
     file: str
 
 
+class ModelBrought(Event):
+    """A model that was trained elsewhere became a version. Driftloop knows no rows that it learnt from: it has no
+    baseline, and the inputs are watched from the first training on."""
+
+    type: ClassVar[str] = "driftloop.deployment.model-brought.v1"
+    identity: ClassVar[tuple[str, ...]] = ("command",)
+
+    command: str
+    version: str
+    model: str
+
+
 class PipelinePaused(Event):
     """No retraining until resumed; validation and prediction go on."""
 

@@ -40,15 +40,15 @@ class Traffic:
         self._client = httpx.Client(base_url=self.url, timeout=60.0)
         self._batches = self.plant.batches(BATCH)
 
-    def apply(self) -> str:
-        """Returns the command's id."""
+    def apply(self, model: bytes | None = None) -> str:
+        """Returns the command's id. ``model`` is to serve from the start."""
+        query = {} if model is None else {"model": self._client.put("/v1/models", content=model).json()["model"]}
         text = self.plant.pipeline_yaml().replace("name: bottling-plant", f"name: {self.name}")
         text = text.replace("n_estimators: 60", f"n_estimators: {self.trees}")
         text = text.replace("window: 1000", f"window: {self.window}\ndrift: {{inputs: {{epoch: 50}}}}")
         text = text.replace("arrives: late", f"arrives: {self.labels}") + self.more
-        answer = self._client.put(
-            f"/v1/pipelines/{self.name}", content=text, headers={"content-type": "application/yaml"}
-        )
+        kind = {"content-type": "application/yaml"}
+        answer = self._client.put(f"/v1/pipelines/{self.name}", content=text, headers=kind, params=query)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["command"])
 

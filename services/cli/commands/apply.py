@@ -14,7 +14,7 @@ from services.cli.options import REFUSED, NoWait, Url
 def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Pipeline file; it names the pipeline.")],
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE.skops", help="A model to serve from the start, instead of collecting.")
+        Path | None, typer.Option(metavar="FILE.skops", help="A model to serve a new pipeline from the start.")
     ] = None,
     url: Url = None,
     no_wait: NoWait = False,

@@ -104,6 +104,9 @@ def check_fit(model: Model, contract: Contract) -> None:
     if strange:
         names = ", ".join(strange)
         raise Problem(422, "model-does-not-fit", f"the contract has no such features, or of other kinds: {names}")
+    if model.task == "regression":
+        detail = "what counts as a whole error of a regression is known from training rows only: apply without a model"
+        raise Problem(422, "model-does-not-fit", detail)
     if model.task != contract.label.task:
         detail = f"the model is for {model.task}, and the contract's label for {contract.label.task}"
         raise Problem(422, "model-does-not-fit", detail)

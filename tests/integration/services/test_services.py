@@ -152,10 +152,26 @@ def test_a_prediction_over_http_is_the_champions_and_becomes_a_record_of_the_str
         record.wait(lambda: len(record.validated()) == before + 1 + 25, "the same question again is no second record")
 
 
+def test_a_model_that_is_brought_answers_before_the_first_record_and_meets_a_rival(site: Site) -> None:
+    with closing(site.record("asked")) as elsewhere:
+        [trained] = [event for event in elsewhere.ledger if isinstance(event, TrainingCompleted)]
+        model = elsewhere.blobs.get(trained.model)
+    bringing = Traffic(site.fleet.ingestion_url, Plant(rows=500, seed=12), name="bringing", window=400, more=STILL)
+    with closing(site.record("bringing")) as record:
+        bringing.apply(model)
+        until(lambda: _infer(site, UNLOGGED, "bringing").status_code == 200, "the door has loaded the brought model")
+        [promoted] = [event for event in record.ledger if isinstance(event, CandidatePromoted)]
+        assert _infer(site, UNLOGGED, "bringing").json()["model_version"] == promoted.version
+        bringing.send(400)
+        bringing.finish()
+        record.wait(lambda: any(isinstance(e, TrainingCompleted) for e in record.ledger), "the first training is done")
+        assert len(record.predicted()) == 400
+
+
 UNLOGGED: dict[str, object] = {"parameters": {"log": False}}
 
 
-def _infer(site: Site, extra: dict[str, object]) -> httpx.Response:
+def _infer(site: Site, extra: dict[str, object], name: str = "asked") -> httpx.Response:
     row = next(Plant(rows=100, seed=99).batches(1)).to_pylist()[0] | {"crate": "asked-over-http"}
     kinds = {bool: "BOOL", int: "INT64", float: "FP64"}
     tensors = [
@@ -164,4 +180,4 @@ def _infer(site: Site, extra: dict[str, object]) -> httpx.Response:
         if name != "quality"
     ]
     body = orjson.dumps({**extra, "inputs": tensors})
-    return httpx.post(f"{site.fleet.prediction_url}/v2/models/asked/infer", content=body, headers=JSON, timeout=30)
+    return httpx.post(f"{site.fleet.prediction_url}/v2/models/{name}/infer", content=body, headers=JSON, timeout=30)

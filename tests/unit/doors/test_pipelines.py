@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from shared.domain.design import Column
 from shared.domain.digest import digest
@@ -129,6 +129,17 @@ def test_a_model_that_was_never_brought_or_does_not_fit_is_refused(house: House)
         assert (answer.status_code, answer.json()["reason"]) == (422, reason)
     assert put(house, FILE, query="?model=../../etc/passwd").status_code == 422
     assert house.commands() == []
+
+
+def test_a_model_of_a_regression_is_refused_for_want_of_a_scale(house: House) -> None:
+    values = np.arange(40.0).reshape(20, 2)
+    columns = (Column("speed", "number"), Column("load", "integer"))
+    brought = dump_model(Model("regression", columns, LinearRegression().fit(values, values[:, 0])))
+    house.client.put("/v1/models", content=brought)
+    text = FILE.replace("label: {name: broken}", "label: {name: broken, task: regression}")
+    answer = put(house, text.replace("LogisticRegression", "LinearRegression"), query=f"?model={digest(brought)}")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "model-does-not-fit")
+    assert "whole error" in answer.json()["detail"]
 
 
 def bomb() -> bytes:
