@@ -56,8 +56,8 @@ class DriftTelemetry(Flow):
         counted = PerformanceCounted.model_validate_json(message.value)
         recent = self._recent.get(counted.pipeline)
         if recent is None or recent.version != counted.serving:
-            recent = self._recent[counted.pipeline] = _Recent(counted.serving)
-        self._tell_quality(counted.pipeline, recent.add(counted.versions.get(counted.serving or "", Quality())))
+            recent = self._recent[counted.pipeline] = self._followed(counted.pipeline, recent, counted.serving)
+        self._tell_quality(counted, recent.add(counted.versions.get(counted.serving or "", Quality())))
 
     def changed(self, unit: Unit, state: object) -> None:
         if isinstance(state, DriftState) and state.file:
@@ -65,9 +65,17 @@ class DriftTelemetry(Flow):
             self.metrics.data_faults_open.labels(pipeline).set(len(state.faults))
             self._tell_evidence(pipeline, state)
 
-    def _tell_quality(self, pipeline: str, quality: Quality) -> None:
+    def _followed(self, pipeline: str, recent: _Recent | None, version: str | None) -> _Recent:
+        """What was told of the version before goes, so that there is one per pipeline, however many served."""
+        if recent is not None:
+            gone = {"pipeline": self.metrics.pipeline(pipeline), "version": recent.version or ""}
+            self.metrics.quality.remove_by_labels(gone)
+        return _Recent(version)
+
+    def _tell_quality(self, counted: PerformanceCounted, quality: Quality) -> None:
+        pipeline = self.metrics.pipeline(counted.pipeline)
         for measure, value in metrics(quality).items():
-            self.metrics.quality.labels(self.metrics.pipeline(pipeline), measure).set(value)
+            self.metrics.quality.labels(pipeline, counted.serving or "", measure).set(value)
 
     def _tell_evidence(self, pipeline: str, state: DriftState) -> None:
         """The state has log10 of the inputs' ratio, but ln of the losses' evidence alone."""

@@ -90,7 +90,11 @@ class Metrics:
 
     def _model(self) -> None:
         self.quality = self._gauge(
-            "model_quality", "Of the version in service, over its newest labelled rows.", "pipeline", "measure"
+            "model_quality",
+            "Of the version in service, over its newest labelled rows.",
+            "pipeline",
+            "version",
+            "measure",
         )
         self.served = Info("driftloop_model_served", "The version in service.", ["pipeline"], registry=self.registry)
         self.labels = self._counter("labels", "Labels by what became of them.", "pipeline", "outcome")

@@ -50,6 +50,7 @@ def counted(**changes: Any) -> PerformanceCounted:
 class TestValidation:
     def test_rows_are_counted_by_what_was_wrong_with_them(self, metrics: Metrics) -> None:
         telemetry, lane = ValidationTelemetry(metrics), Lane()
+        telemetry.moved(Unit("shop", 0), None)
         rows = [good(), good(), good(-1.0), good(101.0), {**good(102.0), "shop": "east"}]
         for append in lane.receive(*rows):
             telemetry.said(append)
@@ -132,8 +133,8 @@ class TestDriftDetection:
                 heard("performance", counted(serving=version, versions={version: quality, "other": quality}))
             )
 
-        def accuracy() -> float:
-            return number(metrics, "model_quality", pipeline=PLANT, measure="accuracy")
+        def accuracy(version: str = "v1") -> float:
+            return number(metrics, "model_quality", pipeline=PLANT, version=version, measure="accuracy")
 
         tell("v1", WINDOW, 0)
         tell("v1", WINDOW // 2, WINDOW // 2)
@@ -141,7 +142,8 @@ class TestDriftDetection:
         tell("v1", 0, WINDOW // 2)
         assert accuracy() == pytest.approx(1 / 3)
         tell("v2", 10, 0)
-        assert accuracy() == 1.0
+        assert accuracy("v2") == 1.0
+        assert told(metrics, "model_quality", "version") == {"v2"}
 
 
 class TestTraining:
@@ -208,7 +210,7 @@ class TestDeployment:
 PROMOTED = "deployment.promoted.v1/after-drift"
 
 
-def told(metrics: Metrics, name: str) -> set[str]:
-    """Pipelines that a metric has series of."""
+def told(metrics: Metrics, name: str, label: str = "pipeline") -> set[str]:
+    """The label's values that a metric has series of."""
     families = [family for family in metrics.registry.collect() if family.name == f"driftloop_{name}"]
-    return {sample.labels["pipeline"] for family in families for sample in family.samples}
+    return {sample.labels[label] for family in families for sample in family.samples}
