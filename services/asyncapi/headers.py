@@ -64,7 +64,9 @@ OWN: Mapping[str, Schema] = {
     "__connect.errors.stage": _text("The service that refused it."),
     "__connect.errors.exception.class.name": _text("The class of the fault."),
     "__connect.errors.exception.message": _text("A sentence that quotes no record."),
-    "__connect.errors.topic": _text("Where the refused message stood; absent for a delivery over HTTP."),
+    "__connect.errors.topic": _text(
+        "The refused message's topic, by its name on the broker; absent for a delivery over HTTP."
+    ),
     "__connect.errors.partition": _number("Its partition."),
     "__connect.errors.offset": _number("Its offset."),
 }

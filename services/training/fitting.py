@@ -13,10 +13,11 @@ from shared.domain.contract import Label
 from shared.domain.design import design_matrix, learn_columns
 from shared.domain.models import Model
 from shared.domain.pipeline import Pipeline
+from shared.events.letters import without_values
 
 
 class FitError(ValueError):
-    """These rows can't train this estimator; the message says why."""
+    """These rows can't train this estimator; the message says why, without a value: it goes to the ledger."""
 
 
 def fit(pipeline: Pipeline, rows: pa.Table, weights: NDArray[np.float64] | None, seed: int) -> Model:
@@ -29,7 +30,7 @@ def fit(pipeline: Pipeline, rows: pa.Table, weights: NDArray[np.float64] | None,
     try:
         estimator.fit(matrix, target, **_weight_argument(estimator, weights))
     except (ValueError, TypeError, AttributeError) as error:
-        raise FitError(f"{pipeline.estimator.path} can't be fitted on {len(target)} rows: {error}") from error
+        raise FitError(f"{pipeline.estimator.path} can't be fitted on {len(target)} rows: {_told(error)}") from None
     return Model(label.task, columns, estimator)
 
 
@@ -62,8 +63,15 @@ def _target(rows: pa.Table, label: Label) -> NDArray[Any]:
     if label.task == "classification":
         target = target.astype(str)
         if len(np.unique(target)) < 2:
-            raise FitError(f"all {len(target)} labels are {str(target[0])!r}: a classifier needs two classes at least")
+            raise FitError(f"all {len(target)} labels are the same: a classifier needs two classes at least")
     return target
+
+
+def _told(error: Exception) -> str:
+    """scikit-learn's own words where they are about the file's parameters. All others may quote rows and labels."""
+    if type(error).__name__ == "InvalidParameterError":
+        return str(error)
+    return f"{without_values(error)} (its own words may quote a row, so they are kept back)"
 
 
 def _estimator(pipeline: Pipeline, seed: int) -> Any:

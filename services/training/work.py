@@ -17,6 +17,7 @@ from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event, derive_id
 from shared.events.envelope import to_append
 from shared.events.jobs import Requested
+from shared.events.letters import without_values
 from shared.events.topics import LEDGER
 from shared.events.training import (
     DataRange,
@@ -69,7 +70,8 @@ def work(run: Run, services: JobServices) -> None:
         result = _do(job, run.token, services)
     except (ValueError, LookupError) as error:
         # The rows or the estimator are at fault, not the machine: another attempt would fail alike.
-        result = JobFailed(pipeline=job.request.pipeline, job=run.job, token=run.token, reason=str(error), final=True)
+        reason = _reason(error)
+        result = JobFailed(pipeline=job.request.pipeline, job=run.job, token=run.token, reason=reason, final=True)
     else:
         result = result.model_copy(update={"measured_seconds": perf_counter() - started})
     cause = job.request.cause
@@ -85,6 +87,13 @@ def _do(job: Work, token: int, services: JobServices) -> Event:
     if isinstance(request, EvaluationRequested):
         return _evaluate(job, request, token, pipeline, rows, services)
     return _probe(job, request, token, pipeline, rows, services)
+
+
+def _reason(error: Exception) -> str:
+    """Our own words, which quote no row; of a library's error only the place."""
+    from services.training.fitting import FitError
+
+    return str(error) if isinstance(error, FitError | LookupError) else without_values(error)
 
 
 def frozen_rows(pipeline: Pipeline, data: DataRange, services: JobServices) -> pa.Table:

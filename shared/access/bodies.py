@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import io
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import pyarrow as pa
 from anyio import to_thread
@@ -16,7 +18,8 @@ from shared.access.problems import Problem
 MEGABYTE = 1 << 20
 CODINGS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 """Content codings (RFC 9110, 8.4.1) and Arrow's names for them."""
-PIECE = 256 << 10
+PIECE = 64 << 10
+"""Bytes that are unpacked before they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class Limits:
 
 
 class Intake:
-    """Bodies count against ``held_bytes`` from their first byte until their request is answered."""
+    """Bodies count against ``held_bytes`` from their first byte, packed and unpacked, until their request is
+    answered."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._held = 0
+        self._lock = Lock()  # Bodies are unpacked on threads of their own.
 
     @asynccontextmanager
     async def body(self, request: Request, at_most: int) -> AsyncIterator[bytes]:
@@ -47,17 +52,16 @@ class Intake:
             if coding is None:
                 yield packed
                 return
-            body = await to_thread.run_sync(unpacked, packed, coding, at_most)
-            hold.add(len(body))
-            yield body
+            yield await to_thread.run_sync(unpacked, packed, coding, at_most, hold.add)
         finally:
-            self._held -= hold.size
+            self.hold(-hold.size)
 
     def hold(self, size: int) -> None:
-        if self._held + size > self._limits.held_bytes:
-            message = "this process holds as many bytes of requests as it may; try again later"
-            raise Problem(429, "too-many-bytes", message, headers={"Retry-After": "1"})
-        self._held += size
+        with self._lock:
+            if self._held + size > self._limits.held_bytes:
+                message = "this process holds as many bytes of requests as it may; try again later"
+                raise Problem(429, "too-many-bytes", message, headers={"Retry-After": "1"})
+            self._held += size
 
     async def _received(self, request: Request, at_most: int, hold: _Hold) -> bytes:
         # A body that says it's too large is refused before its first byte, and a client that asked first never sends.
@@ -105,20 +109,22 @@ def _coding(request: Request) -> str | None:
     return CODINGS[given]
 
 
-def unpacked(packed: bytes, coding: str, at_most: int) -> bytes:
-    """Stops at the limit, however much would come: a kilobyte can unpack to a gigabyte."""
-    pieces: list[bytes] = []
-    size = 0
+def unpacked(packed: bytes, coding: str, at_most: int, hold: Callable[[int], None]) -> bytes:
+    """Stops at the limit, however much would come: a kilobyte can unpack to a gigabyte.
+
+    ``hold`` is told of each piece as it comes, and may refuse it: many bodies may unpack at once.
+    """
     try:
-        with pa.CompressedInputStream(pa.BufferReader(packed), coding) as stream:
-            while piece := stream.read(min(PIECE, at_most + 1 - size)):
-                size += len(piece)
-                if size > at_most:
+        # Closed on the way out: a refusal's traceback would keep what was unpacked so far, and nobody counts it then.
+        with io.BytesIO() as body, pa.CompressedInputStream(pa.BufferReader(packed), coding) as stream:
+            while piece := stream.read(min(PIECE, at_most + 1 - body.tell())):
+                if body.tell() + len(piece) > at_most:
                     raise too_large(at_most)
-                pieces.append(piece)
+                hold(len(piece))
+                body.write(piece)
+            return body.getvalue()
     except (OSError, pa.ArrowException):
         raise Problem(400, "unreadable-encoding", f"the body is no whole {coding} stream; pack it again") from None
-    return b"".join(pieces)
 
 
 def too_large(at_most: int) -> Problem:

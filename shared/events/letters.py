@@ -23,7 +23,7 @@ def set_aside(stage: str) -> Callable[[Unit, Message | Request, Exception], Effe
     """For the `Worker` of the service of this name."""
 
     def effect(unit: Unit, item: Message | Request, error: Exception) -> Effect:
-        told = f"{type(error).__name__} at {_place(error)}"
+        told = without_values(error)
         if isinstance(item, Request):
             body = {
                 "reason": FAILED,
@@ -51,7 +51,9 @@ def letter(unit: Unit, value: bytes, headers: Mapping[str, str]) -> Append:
     return Append(RECORDS_DEAD.name, unit, value[:LARGEST], told)
 
 
-def _place(error: Exception) -> str:
-    """The line that raised. The error's own words may quote the record, and headers are shown in tools and logs."""
+def without_values(error: Exception) -> str:
+    """Its class and the line that raised it. An error's own words may quote the record, and what is told of it is shown
+    in tools and logs."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
+    place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(error).__name__} at {place}"

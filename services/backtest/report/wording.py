@@ -51,7 +51,7 @@ def short(version: str) -> str:
 
 def trial_words(trial: Paired | None) -> str:
     """A trial as the end of a sentence; empty where there was none."""
-    if trial is None:
+    if trial is None or not trial.n:
         return ""
     pair = f"{whole(trial.wins)}:{whole(trial.losses)}"
     evidence = odds(log_evidence(trial.wins, trial.losses))

@@ -9,6 +9,7 @@ from typing import Any, cast
 from faust.types import Message as FaustMessage
 
 from shared.adapters.faust.driver import App
+from shared.adapters.kafka.headers import to_wire
 from shared.runtime.core import Append, Message
 from shared.runtime.hosts import addressed
 from shared.runtime.ports import Log
@@ -55,7 +56,7 @@ class Sending:
 
     async def _send(self, append: Append) -> Awaitable[Any]:
         to = addressed(cast(Log, self), append)  # it asks for the partitions alone
-        headers = [(name, value.encode()) for name, value in to.headers.items()]
+        headers = to_wire(to.headers, self._app.connection.wire_name)
         wire = self._app.connection.wire_name(to.topic)
         sent: Awaitable[Any] = await self._app.writer.send(wire, to.key.encode(), to.value, to.partition, None, headers)
         return sent

@@ -12,6 +12,7 @@ from shared.adapters.kafka import clients
 from shared.adapters.kafka.catalogue import Catalogue
 from shared.adapters.kafka.connection import Connection
 from shared.adapters.kafka.errors import translated
+from shared.adapters.kafka.headers import to_wire
 from shared.adapters.kafka.window import Window
 from shared.runtime.ports import Addressed
 
@@ -70,7 +71,7 @@ class Appender:
 def send(producer: Any, catalogue: Catalogue, entry: Addressed) -> Any:
     """Hands one message to the library; its future."""
     place = catalogue.check(entry.topic, entry.partition)
-    headers = [(name, said.encode()) for name, said in entry.headers.items()]
+    headers = to_wire(entry.headers, catalogue.wire_name)
     return producer.send(
         place.topic, partition=place.partition, key=entry.key.encode(), value=entry.value, headers=headers
     )

@@ -27,6 +27,7 @@ class Catalogue:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.wire_name = connection.wire_name
         self._client: Any = None
         self._opening = Lock()
         self._partitions: dict[str, int] = {}

@@ -40,6 +40,11 @@ class Connection:
         """The topic's name on the broker, ``<prefix>.<topic>.v1``; a foreign topic (`FOREIGN`) has its own."""
         return topic[len(FOREIGN) :] if topic.startswith(FOREIGN) else f"{self.prefix}.{topic}.v1"
 
+    def logical_name(self, name: str) -> str:
+        """What a topic of this name on the broker is called here: `wire_name` makes the name of it again."""
+        ours = name.removeprefix(f"{self.prefix}.").removesuffix(".v1")
+        return ours if name == self.wire_name(ours) else FOREIGN + name
+
     def own_name(self, name: str) -> str:
         """A group's or a transactional id's name on the broker."""
         return f"{self.prefix}.{name}"

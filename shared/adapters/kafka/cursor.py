@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.adapters.kafka.headers import from_wire, text
 from shared.runtime.core import Message
 from shared.runtime.ports import Place
 
 
 @dataclass(slots=True)
 class Cursor:
-    """``first`` is the lowest offset that can be served without going back; ``bytes`` are those of ``messages``."""
+    """``first`` is the lowest offset that can be served without going back; ``bytes`` are those of ``messages``.
+
+    ``logical_name``: what a topic on the broker is called here.
+    """
 
     place: Place
     first: int
+    logical_name: Callable[[str], str]
     messages: deque[Message] = field(default_factory=deque)
     bytes: int = 0
     paused: bool = False
@@ -24,7 +29,7 @@ class Cursor:
     def arrive(self, records: Iterable[Any]) -> None:
         for record in records:
             if record.offset >= self.first:
-                message = message_of(record, self.place)
+                message = message_of(record, self.place, self.logical_name)
                 self.messages.append(message)
                 self.bytes += _size(message)
 
@@ -40,16 +45,11 @@ class Cursor:
         return found
 
 
-def message_of(record: Any, place: Place) -> Message:
-    """Ours are UTF-8 throughout. Foreign producers may write anything: what isn't text is replaced, never fatal."""
-    headers = {name: _text(said) for name, said in record.headers}
-    return Message(*place, record.offset, record.timestamp, _text(record.key), bytes(record.value or b""), headers)
+def message_of(record: Any, place: Place, logical_name: Callable[[str], str]) -> Message:
+    headers = from_wire(record.headers, logical_name)
+    return Message(*place, record.offset, record.timestamp, text(record.key), bytes(record.value or b""), headers)
 
 
 def _size(message: Message) -> int:
     """Bytes in memory, roughly."""
     return len(message.value) + 64 * (8 + len(message.headers))
-
-
-def _text(data: bytes | None) -> str:
-    return bytes(data or b"").decode("utf-8", "replace")

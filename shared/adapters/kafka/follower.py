@@ -45,7 +45,7 @@ class Follower:
         """Follows a place from here on."""
         if self._consumer is None:
             self._consumer = clients.consumer(self._connection, fetch_max_wait_ms=AT_BROKER)
-        self._cursors[wire] = Cursor(place, offset)
+        self._cursors[wire] = Cursor(place, offset, self._connection.logical_name)
         self._assign()
         with as_log_errors(f"follow {place[0]}/{place[1]}"):
             self._consumer.seek(wire, offset)

@@ -64,7 +64,7 @@ class Scanner:
         self._stable = -1
         self._consumer.assign([wire])
         self._consumer.seek(wire, offset)
-        return Cursor(place, offset)
+        return Cursor(place, offset, self._connection.logical_name)
 
     def _fill(self, cursor: Cursor, wire: TopicPartition) -> None:
         """Until something arrived, or nothing can."""

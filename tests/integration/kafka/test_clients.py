@@ -9,6 +9,7 @@ from kafka import errors as kafka
 
 from shared.adapters.kafka import Connection, KafkaLog, Security
 from shared.adapters.kafka.errors import translated
+from shared.adapters.kafka.headers import from_wire, to_wire
 from shared.runtime.ports import Fenced, Indefinite, LogError, MessageTooLarge, OffsetOutOfRange, Unsettled
 
 
@@ -64,3 +65,14 @@ def test_names_on_the_wire_carry_the_prefix_and_foreign_ones_do_not() -> None:
     assert connection.wire_name("records.ingested") == "plant.records.ingested.v1"
     assert connection.wire_name("=orders") == "orders"
     assert connection.own_name("validation") == "plant.validation"
+
+
+@pytest.mark.parametrize(
+    ("ours", "wire"), [("=shop.orders", b"shop.orders"), ("=labels", b"labels"), ("labels", b"plant.labels.v1")]
+)
+def test_a_letter_names_its_origin_as_the_broker_does_and_is_read_with_our_name_for_it(ours: str, wire: bytes) -> None:
+    connection = Connection("b:9092", prefix="plant")
+    headers = {"__connect.errors.topic": ours, "driftloop.reason": ours}
+    sent = to_wire(headers, connection.wire_name)
+    assert dict(sent) == {"__connect.errors.topic": wire, "driftloop.reason": ours.encode()}
+    assert from_wire(sent, connection.logical_name) == headers

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -264,3 +265,18 @@ def test_of_a_message_with_several_rows_the_good_ones_go_on(shop: Shop) -> None:
     [letter] = [letter for letter in shop.letters("ingestion") if place_of(letter)[1:] == place]
     assert (letter.value, letter.headers["row"]) == (b'{"number": "three"}', "1")
     assert shop.rows() == each_once(shop.till)
+
+
+def test_another_tool_finds_the_topics_of_letters_by_their_names_on_the_broker(shop: Shop) -> None:
+    wire = Connection(shop.broker, PREFIX).wire_name
+    expected = len(shop.record.messages(RECORDS_DEAD.name))
+    letters: list[Any] = []
+    with stock.consumer(shop.broker, wire(RECORDS_DEAD.name), auto_offset_reset="earliest") as reader:
+
+        def all_read() -> bool:
+            letters.extend(chain.from_iterable(reader.poll(100).values()))
+            return len(letters) == expected
+
+        until(all_read, "the letters are read")
+    told = {value.decode() for letter in letters for name, value in letter.headers if name == "__connect.errors.topic"}
+    assert told == {TOPIC, wire(RECORDS_INGESTED.name)}

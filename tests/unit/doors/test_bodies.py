@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import httpx
 import pyarrow as pa
@@ -97,6 +99,24 @@ def test_all_requests_together_hold_no_more_than_they_may(house: House) -> None:
     assert refused(turned_away) == (429, "too-many-bytes")
     assert statuses.count(202) == 4
     assert house.client.post(RECORDS, content=body, headers=JSON).status_code == 202
+
+
+def test_bodies_that_unpack_at_the_same_time_hold_no_more_than_they_may() -> None:
+    limits = Limits(body_bytes=4_000_000, held_bytes=9_000_000)
+    packed = gzip.compress(b"[" + b" " * 3_900_000, mtime=0)
+    with opened(limits=limits) as house, ThreadPoolExecutor(20) as pool:
+        house.halted.set()
+        tracemalloc.start()
+        try:
+            headers = JSON | {"content-encoding": "gzip"}
+            answers = [pool.submit(house.client.post, RECORDS, content=packed, headers=headers) for _ in range(20)]
+            refusals = [refused(answer) for answer in islice(iter_done(answers), 18)]
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            house.halted.clear()
+    assert refusals == [(429, "too-many-bytes")] * 18
+    assert most < 2.5 * limits.held_bytes, "20 whole ones are 78 MB; the clients and the door take some, too"
 
 
 def iter_done(answers: list) -> Iterator[httpx.Response]:  # type: ignore[type-arg]

@@ -1,6 +1,8 @@
-"""A fit makes a model that can also predict rows of which parts are missing."""
+"""A fit makes a model that can also predict rows of which parts are missing, or says why not, without their values."""
 
 from __future__ import annotations
+
+import traceback
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +27,8 @@ WHOLE = pa.table(
 )
 
 
-def pipeline(path: str) -> Pipeline:
-    return Pipeline(name="shop", contract=CONTRACT, estimator=Estimator(path=path))
+def pipeline(path: str, **parameters: float) -> Pipeline:
+    return Pipeline(name="shop", contract=CONTRACT, estimator=Estimator(path=path, parameters=parameters))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,28 @@ def test_a_column_that_breaks_after_the_fit_can_be_predicted(path: str) -> None:
     assert set(predicted.to_pylist()) <= {"up", "down"}
 
 
-def test_what_an_estimator_can_not_do_is_said_in_its_own_words() -> None:
-    constant = WHOLE.set_column(0, "heat", pa.array(np.full(60, np.inf)))
-    with pytest.raises(FitError, match="can't be fitted on 60 rows"):
-        fit(pipeline("sklearn.linear_model.LogisticRegression"), constant, None, 1)
+def test_an_estimator_that_fails_is_told_by_its_error_s_class_and_line() -> None:
+    broken = WHOLE.set_column(0, "heat", pa.array(np.full(60, np.inf)))
+    with pytest.raises(FitError, match=r"can't be fitted on 60 rows: ValueError at \w+\.py:\d+ "):
+        fit(pipeline("sklearn.linear_model.LogisticRegression"), broken, None, 1)
+
+
+def test_a_parameter_that_does_not_fit_is_told_in_scikit_learn_s_own_words() -> None:
+    with pytest.raises(FitError, match=r"The 'C' parameter of LogisticRegression must be .* Got -1 instead"):
+        fit(pipeline("sklearn.linear_model.LogisticRegression", C=-1), WHOLE, None, 1)
+
+
+def test_a_refusal_to_fit_quotes_no_label() -> None:
+    alike = WHOLE.set_column(2, "class", pa.array(["salary-of-jane"] * 60))
+    with pytest.raises(FitError, match="all 60 labels are the same") as refused:
+        fit(pipeline("sklearn.linear_model.LogisticRegression"), alike, None, 1)
+    assert "salary" not in str(refused.value)
+
+
+def test_an_estimator_s_own_words_about_a_label_are_kept_back() -> None:
+    """A regressor tries to read classes as numbers, and says which one it could not read."""
+    with pytest.raises(FitError, match="can't be fitted on 60 rows: ValueError at ") as refused:
+        fit(pipeline("sklearn.linear_model.Ridge"), WHOLE, None, 1)
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "'up'" not in shown
+    assert "'down'" not in shown
