@@ -15,7 +15,7 @@ from shared.adapters.kafka.connection import FOREIGN
 from shared.adapters.redis.idempotency import IdempotencyWindow
 from shared.adapters.redis.read_model import RedisReadModel
 from shared.events.letters import set_aside
-from shared.events.topics import RECORDS_OFFERED
+from shared.events.topics import LARGEST, RECORDS_OFFERED
 from shared.operations.assembly import LANE_TOPICS, Clients, cache_of, clients
 from shared.operations.counter import CounterPart
 from shared.operations.desk import Desk
@@ -59,11 +59,10 @@ def _part(settings: IngestionSettings, using: Clients, desk: Desk, metrics: Metr
         lane_topics=LANE_TOPICS,
         observer=Flow(metrics),
         set_aside=set_aside(core.name),
+        largest=LARGEST,
     )
     subscriptions = _subscriptions(settings.producer_topics, using, worker)
-    return CounterPart(
-        worker, using.log, host, using.read, desk, subscriptions, unknown_outcome=_unknown_outcome, close=using.close
-    )
+    return CounterPart(worker, using.log, desk, subscriptions, unknown_outcome=_unknown_outcome, close=using.close)
 
 
 def _subscriptions(topics: Sequence[ProducerTopic], using: Clients, worker: Worker) -> list[Subscription]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.domain.rows import (
     encode_batch,
     label_type,
     labels_schema,
+    pieces,
     predictions_schema,
     validated_schema,
 )
@@ -30,8 +32,10 @@ from shared.events.prediction import PerformanceCounted
 from shared.events.topics import LABELS, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED, SERVING
 from shared.runtime.core import Append, Effect, Input, Message, Read, Step, Unit
 
-KEPT = ("file", "batch", "rows", "lane", "first", "last")
+KEPT = ("file", "batch", "lane")
 """Headers that are as true of the predictions as of the rows."""
+LARGEST = PREDICTIONS.max_message_bytes - (64 << 10)
+"""Bytes of predictions in one message: what frames them needs room, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class PredictionState:
     waiting: Waiting = field(default_factory=Waiting)
     conflicting: int = 0
     unlabelled: int = 0
+    unmatched: int = 0
+    """Labels given up so far: no row came that they belong to, or it had been given up."""
 
 
 class Prediction:
@@ -108,7 +114,7 @@ def on_rows(state: PredictionState, message: Message, pipeline: Pipeline, read: 
         join = add_predictions(state.waiting, table, state.row - pipeline.label_wait)
     effects: tuple[Effect, ...] = ()
     if state.model is not None:
-        effects = (_predictions(state, batch, predicted, score, message, pipeline),)
+        effects = tuple(_predictions(state, batch, predicted, score, message, pipeline))
     return _count(state, join, message, pipeline, effects)
 
 
@@ -143,15 +149,27 @@ def _join_inline(waiting: Waiting, table: pa.Table, labels: pa.Array) -> Join:
 
 def _predictions(
     state: PredictionState, batch: pa.RecordBatch, predicted: pa.Array, score: Any, message: Message, pipeline: Pipeline
-) -> Append:
+) -> Iterator[Append]:
+    """One message, or several where the predicted classes are so long that one could not hold them."""
     columns = [batch.column(ID), batch.column(POSITION), predicted, pa.array(score, pa.float64())]
     answer = pa.RecordBatch.from_arrays(columns, schema=predictions_schema(pipeline.contract))
-    extra = {name: message.headers[name] for name in KEPT if name in message.headers} | {"version": state.version or ""}
     cause, trace = message_id(message), trace_of(message.headers)
-    headers = data_headers(
-        PREDICTIONS_MADE_V1, message.key, (cause,), message.timestamp, extra, cause=cause, trace=trace
-    )
-    return Append(PREDICTIONS.name, _unit(message), encode_batch(answer), headers)
+    for place, (part, received) in enumerate(_parts(answer, message)):
+        extra = {name: message.headers[name] for name in KEPT if name in message.headers}
+        extra |= {**received, "version": state.version or ""}
+        identity = (cause, place) if place else (cause,)
+        headers = data_headers(
+            PREDICTIONS_MADE_V1, message.key, identity, message.timestamp, extra, cause=cause, trace=trace
+        )
+        yield Append(PREDICTIONS.name, _unit(message), encode_batch(part), headers)
+
+
+def _parts(answer: pa.RecordBatch, message: Message) -> Iterator[tuple[pa.RecordBatch, dict[str, str]]]:
+    """The answer in messages that the log takes, each with its share of the rows that were received."""
+    parts = list(pieces(answer, LARGEST)) or [answer]
+    starts = [message.headers["first"], *(str(part.column(POSITION)[0].as_py()) for part in parts[1:])]
+    for part, first, last in zip(parts, starts, [*starts[1:], message.headers["last"]], strict=True):
+        yield part, {"rows": str(part.num_rows), "first": first, "last": last}
 
 
 def _count(
@@ -164,13 +182,26 @@ def _count(
         label=first + (rows.num_rows if rows is not None else 0),
         conflicting=state.conflicting + join.conflicting,
         unlabelled=state.unlabelled + join.unlabelled,
+        unmatched=state.unmatched + join.unmatched,
     )
     if rows is None or not rows.num_rows:
         return Step(state, effects)
+    return Step(state, (*effects, *_performance(state, join, message, pipeline, rows, first)))
+
+
+def _performance(
+    state: PredictionState, join: Join, message: Message, pipeline: Pipeline, rows: pa.Table, first: int
+) -> Iterator[Append]:
+    """One event per step slice, or several of it where many long classes make one more than the log takes."""
     single = pipeline.drift.detector is not None
-    parts = slices(rows, first, pipeline.steps, pipeline.contract.label.task, single)
-    counted = [to_append(PERFORMANCE.name, _counted(state, join, message, part), message) for part in parts]
-    return Step(state, (*effects, *counted))
+    for part in slices(rows, first, pipeline.steps, pipeline.contract.label.task, single):
+        append = to_append(PERFORMANCE.name, _counted(state, join, message, part), message)
+        half = (part.last - part.first) // 2
+        if len(append.value) <= PERFORMANCE.max_message_bytes or not half:
+            yield append
+            continue
+        for start, end in ((part.first, part.first + half), (part.first + half, part.last)):
+            yield from _performance(state, join, message, pipeline, rows.slice(start - first, end - start), start)
 
 
 def _counted(state: PredictionState, join: Join, message: Message, part: Slice) -> PerformanceCounted:

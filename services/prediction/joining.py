@@ -2,11 +2,12 @@
 
 Three small tables per lane, each kept as Arrow bytes in the state: predictions that wait for a label, labels that
 wait for a prediction, and recent joins (to know a second label from an early one).  All are bounded by the same
-number of received rows.
+number of received rows, and together by `ROOM`: labels that come while no rows do move no row count.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -19,6 +20,15 @@ OFFSET = "offset"
 LABEL = "label"
 LABEL_OFFSET = "label_offset"
 LOSS_SCALE = "loss_scale"
+
+ROOM = (15 << 20) // 4 * 3
+"""Bytes of the three tables together. States travel as base64, so these are 15 MiB of the 16 that a state may have in
+the log; all else in it takes a few hundred bytes. A state that is longer could never be saved, and its lane would stop.
+"""
+EARLY = 1 << 20
+"""Bytes of `ROOM` that rows leave to labels. They get all that is free; a flood of them takes no more from rows."""
+FRAMING = 4 << 10
+"""Bytes of a stored table beside its values, at most: its schema, and what fills columns up to whole words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Join:
     rows: pa.Table | None
     conflicting: int = 0
     unlabelled: int = 0
+    unmatched: int = 0
 
     @property
     def rows_from(self) -> int | None:
@@ -67,8 +78,9 @@ def add_predictions(waiting: Waiting, predictions: pa.Table, horizon: int) -> Jo
     if early is not None:
         rows, predictions, early = _match(predictions, early)
         waiting = _remember(replace(waiting, labels=_dump(early)), rows, horizon)
-    waiting, unlabelled = _give_up(waiting, horizon)
-    return Join(replace(waiting, predictions=_append(waiting.predictions, predictions)), rows, 0, unlabelled)
+    waiting, unlabelled, unmatched = _give_up(waiting, horizon)
+    waiting = replace(waiting, predictions=_append(waiting.predictions, predictions))
+    return _within_room(Join(waiting, rows, 0, unlabelled, unmatched))
 
 
 def add_labels(waiting: Waiting, labels: pa.Table, now: int, horizon: int, offset: int = 0) -> Join:
@@ -78,10 +90,10 @@ def add_labels(waiting: Waiting, labels: pa.Table, now: int, horizon: int, offse
     fresh = fresh.append_column(LABEL_OFFSET, pa.array([offset] * len(fresh), pa.int64()))
     predictions = _load(waiting.predictions)
     if predictions is None:
-        return Join(replace(waiting, labels=_append(waiting.labels, fresh)), None, conflicting)
+        return _within_room(Join(replace(waiting, labels=_append(waiting.labels, fresh)), None, conflicting))
     rows, open_predictions, open_labels = _match(predictions, fresh)
     waiting = Waiting(_dump(open_predictions), _append(waiting.labels, open_labels), waiting.joined)
-    return Join(_remember(waiting, rows, horizon), rows, conflicting)
+    return _within_room(Join(_remember(waiting, rows, horizon), rows, conflicting))
 
 
 def _match(predictions: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
@@ -123,13 +135,39 @@ def _first_of_each(labels: pa.Table) -> tuple[pa.Table, int]:
     return labels.filter(pa.array(keep)), pc.sum(differs).as_py() or 0
 
 
-def _give_up(waiting: Waiting, horizon: int) -> tuple[Waiting, int]:
+def _give_up(waiting: Waiting, horizon: int) -> tuple[Waiting, int, int]:
+    """What is left, and how many predictions and labels went."""
     predictions, labels = _load(waiting.predictions), _load(waiting.labels)
     kept, kept_labels = _since(predictions, horizon), _since(labels, horizon)
-    lost = (len(predictions) if predictions else 0) - (len(kept) if kept else 0)
-    if not lost and kept_labels is labels:
-        return waiting, 0
-    return replace(waiting, predictions=_dump(kept), labels=_dump(kept_labels)), lost
+    lost, lost_labels = _rows(predictions) - _rows(kept), _rows(labels) - _rows(kept_labels)
+    if not lost and not lost_labels:
+        return waiting, 0, 0
+    return replace(waiting, predictions=_dump(kept), labels=_dump(kept_labels)), lost, lost_labels
+
+
+def _within_room(join: Join) -> Join:
+    """Where the tables are longer than `ROOM`, the oldest of each go: waiting rows last, then labels, joins first."""
+    waiting = join.waiting
+    if len(waiting.predictions) + len(waiting.labels) + len(waiting.joined) <= ROOM:
+        return join
+    predictions, lost = _newest(waiting.predictions, ROOM - min(len(waiting.labels), EARLY))
+    labels, lost_labels = _newest(waiting.labels, ROOM - len(predictions))
+    joined, _ = _newest(waiting.joined, ROOM - len(predictions) - len(labels))
+    waiting = Waiting(predictions, labels, joined)
+    return replace(join, waiting=waiting, unlabelled=join.unlabelled + lost, unmatched=join.unmatched + lost_labels)
+
+
+def _newest(stored: bytes, room: int) -> tuple[bytes, int]:
+    """The rows that were added last, as many as there is room for, and how many went."""
+    table = _load(stored)
+    if table is None or len(stored) <= room:
+        return stored, 0
+    lost = bisect_left(range(len(table)), FRAMING - room, key=lambda start: -table.slice(start).nbytes)
+    return _dump(table.slice(lost)), lost
+
+
+def _rows(table: pa.Table | None) -> int:
+    return 0 if table is None else len(table)
 
 
 def _remember(waiting: Waiting, rows: pa.Table, horizon: int) -> Waiting:

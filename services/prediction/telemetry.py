@@ -27,6 +27,7 @@ class PredictionTelemetry(Flow):
             before = self._lanes.get(unit, state)
             self._count(unit.pipeline, "conflicting", state.conflicting - before.conflicting)
             self._count(unit.pipeline, "unlabelled", state.unlabelled - before.unlabelled)
+            self._count(unit.pipeline, "unmatched", state.unmatched - before.unmatched)
             self._lanes[unit] = state
 
     def _count(self, pipeline: str, outcome: str, labels: int) -> None:

@@ -152,7 +152,11 @@ class Pipeline(Strict):
         1000, ge=20, description="W: labelled rows that make a usable model. Other policies are in units of it."
     )
     lanes: int = Field(1, ge=1, le=64)
-    label_wait: Rows = Field(100_000, ge=1, description="Received rows after which a row without a label is given up.")
+    label_wait: Rows = Field(
+        100_000,
+        ge=1,
+        description="Received rows after which a row without a label is given up; sooner where more than 11 MiB wait.",
+    )
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     drift: DriftPolicy = DriftPolicy()
     retraining: RetrainingPolicy = RetrainingPolicy()

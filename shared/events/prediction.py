@@ -46,7 +46,7 @@ class PerformanceCounted(Event):
     conflicting: int = 0
     """Second labels so far that differ from the first; the first one counts."""
     unlabelled: int = 0
-    """Rows given up so far: no label came within the pipeline's ``label_wait``."""
+    """Rows given up so far: no label came within the pipeline's ``label_wait``, or while there was room to wait."""
 
     @property
     def labels(self) -> int:

@@ -62,3 +62,5 @@ TOPICS = (
     SERVING,
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}
+LARGEST = {topic.name: topic.max_message_bytes for topic in TOPICS}
+"""Bytes of a message's value, by topic."""

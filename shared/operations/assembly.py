@@ -14,7 +14,7 @@ from shared.adapters.kafka.log import KafkaLog
 from shared.adapters.kafka.member import Patience
 from shared.adapters.redis.client import Cache
 from shared.events.letters import set_aside
-from shared.events.topics import TOPICS
+from shared.events.topics import LARGEST, TOPICS
 from shared.operations.lag import Lag
 from shared.operations.loop import WorkerPart
 from shared.operations.observing import Flow
@@ -101,6 +101,7 @@ def worker_part(
         lane_topics=LANE_TOPICS,
         observer=observer,
         set_aside=set_aside(core.name),
+        largest=LARGEST,
     )
     lag = Lag(worker.positions, using.log, observer.metrics)
     return WorkerPart(worker, using.log, close=using.close, extra=(*extra, lag.turn))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from shared.operations.desk import Desk
 from shared.operations.loop import Attention, Followed
 from shared.operations.subscription import Subscription
-from shared.runtime.core import Answer, Append, Read, Request, Unit
-from shared.runtime.hosts import ProcessHost
+from shared.runtime.core import Answer, Request, Unit
 from shared.runtime.ports import LogError
 from shared.runtime.worker import Worker
 
@@ -23,8 +22,6 @@ class CounterPart:
         self,
         worker: Worker,
         log: Followed,
-        host: ProcessHost,
-        read: Read,
         desk: Desk,
         subscriptions: Sequence[Subscription],
         *,
@@ -33,8 +30,6 @@ class CounterPart:
     ) -> None:
         self._worker = worker
         self._attention = Attention(log)
-        self._host = host
-        self._read = read
         self._desk = desk
         self._subscriptions = tuple(subscriptions)
         self._unknown_outcome = unknown_outcome
@@ -69,25 +64,9 @@ class CounterPart:
         self._close()
 
     def _answer(self, asked: Sequence[tuple[Unit, Request]]) -> None:
-        taken = list(self._of_consequence(asked))
         try:
-            self._worker.requests(taken)
+            self._worker.requests(asked)
         except LogError:
-            for _, request in taken:
+            for _, request in asked:
                 self._desk.answer(self._unknown_outcome(request))
             raise
-
-    def _of_consequence(self, asked: Sequence[tuple[Unit, Request]]) -> Iterator[tuple[Unit, Request]]:
-        """Answers at once what concerns no pipeline that is known: kept as states, such names would fill the memory."""
-        core = self._worker.core
-        for unit, request in asked:
-            if self._host.held(unit) is not None:
-                yield unit, request
-                continue
-            effects = core.handle(core.initial(unit), request, self._read).effects
-            if any(isinstance(effect, Append) for effect in effects):
-                yield unit, request
-                continue
-            for effect in effects:
-                if isinstance(effect, Answer):
-                    self._desk.answer(effect)

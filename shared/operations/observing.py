@@ -11,7 +11,7 @@ from shared.events.data import REASON
 from shared.events.letters import FAILED
 from shared.events.topics import COMMANDS, LEDGER, RECORDS_DEAD
 from shared.operations.logs import about
-from shared.operations.metrics import Metrics
+from shared.operations.metrics import OTHERS, Metrics
 from shared.runtime.core import Append, Message, Unit
 
 CONTROL = (LEDGER.name, COMMANDS.name)
@@ -31,8 +31,10 @@ class Flow:
         self.metrics = metrics
         self._clock = clock
         self._failed: set[type[Exception]] = set()
+        self._pipelines: set[str] = set()
 
     def opened(self) -> None:
+        self._pipelines.clear()
         with self._harmless():
             self.begin()
 
@@ -53,6 +55,7 @@ class Flow:
             self.wrote(append)
 
     def moved(self, unit: Unit, state: object) -> None:
+        self._pipelines.add(unit.pipeline)
         with self._harmless():
             self.changed(unit, state)
 
@@ -69,8 +72,10 @@ class Flow:
         """What a state means."""
 
     def _dead(self, letter: Append) -> None:
-        reason = letter.headers.get(REASON, "")
-        self.metrics.dead_letters.labels(self.metrics.pipeline(letter.unit.pipeline), reason).inc()
+        reason, name = letter.headers.get(REASON, ""), letter.unit.pipeline
+        # Anybody may write a name into a key: one that no state is kept for gets no series of its own.
+        pipeline = self.metrics.pipeline(name) if name in self._pipelines else OTHERS
+        self.metrics.dead_letters.labels(pipeline, reason).inc()
         if reason == FAILED:
             self.metrics.set_aside.labels(letter.headers["__connect.errors.topic"]).inc()
             _log.error("set aside: %s", letter.headers["__connect.errors.exception.message"], extra=about(letter))

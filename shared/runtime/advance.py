@@ -13,6 +13,10 @@ them: a job's lease ends and it's claimed again, a caller asks again under the s
 Which of several topics a core happened to read first is a choice that depends on timing, and whoever makes such a
 choice writes it down: every append names its `WRITER` and, in the header `COVERED`, the offsets that its unit's state
 covered then.  A replay that reads in that order has to say the same again.
+
+Of a unit that only was asked, or was handed what somebody else read, and is still as every unit begins, nothing is
+saved: strangers make up names without end.  Not so with the core's own topics: that an input came before all others,
+and changed nothing then, is part of the order.
 """
 
 from __future__ import annotations
@@ -20,13 +24,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from sys import maxsize
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
+from shared.runtime.aside import check_size
 from shared.runtime.core import Answer, Append, Core, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
 from shared.runtime.ports import Place
 
 State = TypeVar("State")
 
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 WRITER = "writer"
 """Header: the core that an append comes from."""
 COVERED = "covered"
@@ -95,17 +103,20 @@ def advance(
     read: Read,
     host: Host,
     positions: Mapping[Place, int],
+    largest: Mapping[str, int] = NO_LIMITS,
 ) -> Advanced:
-    """Moves the core by the inputs, in order, in one unit of work.
+    """Moves the core by the inputs, in order, in one unit of work. ``largest``: bytes of a message, by topic.
 
     A failure leaves the stored states as they were: load again and repeat.
     """
     moved, effects = _fold(core, inputs, read, host)
-    if moved or positions:
+    appends = [effect for effect in effects if isinstance(effect, Append)]
+    for append in appends:
+        check_size(append.topic, append.value, largest.get(append.topic, maxsize))
+    if moved or positions or appends:
         with host.work() as work:
-            for effect in effects:
-                if isinstance(effect, Append):
-                    work.append(effect)
+            for append in appends:
+                work.append(append)
             for unit, held in moved.items():
                 work.save(unit, held)
             work.cover(positions)
@@ -123,13 +134,22 @@ def _fold(
     moved: dict[Unit, Held[Any]] = {}
     effects: list[Effect] = []
     for unit, item in inputs:
-        held = moved.get(unit) or host.held(unit) or Held(core.initial(unit))
+        stored = moved.get(unit) or host.held(unit)
+        held = stored or Held(core.initial(unit))
         if held.covers(item):
             continue
         step = core.handle(held.state, item, read)
-        moved[unit] = held.after(item, step)
-        effects += (_signed(effect, core.name, item, moved[unit]) for effect in step.effects)
+        after = held.after(item, step)
+        effects += (_signed(effect, core.name, item, after) for effect in step.effects)
+        if stored or not _passed_by(core, unit, item, after):
+            moved[unit] = after
     return moved, effects
+
+
+def _passed_by(core: Core[Any], unit: Unit, item: Input, after: Held[Any]) -> bool:
+    """Whether a unit of which nothing is known is none the wiser; nobody's order depends on such an input."""
+    own = isinstance(item, Message) and item.topic in core.reads
+    return not own and not after.timers and bool(after.state == core.initial(unit))
 
 
 def _signed(effect: Effect, writer: str, item: Input, held: Held[Any]) -> Effect:

@@ -15,6 +15,16 @@ OUTSIDE = (LogError, BlobMissing, BlobDamaged, OSError)
 """What is never an input's fault: the log, the blobs, the machine. Such work is done again."""
 
 
+class TooLarge(ValueError):
+    """What follows from an input is more than its topic is declared to take. No log will ever take it, so the input is
+    at fault; what is within the declaration and refused all the same is the log's fault (`MessageTooLarge`)."""
+
+
+def check_size(topic: str, value: bytes, largest: int) -> None:
+    if len(value) > largest:
+        raise TooLarge(f"{len(value)} bytes for {topic!r}, which is declared to take {largest}")
+
+
 @dataclass(frozen=True, slots=True)
 class Unmoved:
     """In the core's place for one input: the state stays as it is, the effect is all that happens."""

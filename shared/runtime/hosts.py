@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from shared.runtime.advance import Held, Work
+from shared.runtime.aside import check_size
 from shared.runtime.codec import decode, encode
 from shared.runtime.core import Answer, Append, Core, Run, Unit
 from shared.runtime.partitions import LANE, partition_of
@@ -15,6 +16,9 @@ from shared.runtime.ports import Addressed, Groups, Log, Place, Unsettled
 
 Start = Callable[[Run], None]
 Reply = Callable[[Answer], None]
+
+LARGEST_STATE = 16 << 20
+"""Bytes of a stored state; its topic is declared to take as many."""
 
 _log = logging.getLogger(__name__)
 
@@ -166,15 +170,19 @@ class LogHost:
 
     @contextmanager
     def work(self) -> Iterator[Work]:
-        """Failing anywhere leaves the producer as it is: only a new one (`open`) may go on."""
+        """Nothing is written before it is known that the states fit. Failing after that leaves the producer as it is:
+        only a new one (`open`) may go on."""
+        work = _Collected()
+        yield work
+        states = [self._stored(unit, held) for unit, held in work.saved.items()]
         if self._atomic:
             self._producer.begin()
-        work = _Collected(self)
-        yield work
+        for effect in work.appends:
+            self.write(effect)
         if not self._atomic:
             self._producer.begin()
-        for unit, held in work.saved.items():
-            self._save(unit, held)
+        for state in states:
+            self._producer.append(*state)
         self._producer.cover(self._membership, work.positions)
         self._producer.commit()
         self._held.update(work.saved)
@@ -187,10 +195,12 @@ class LogHost:
         to = addressed(self._log, effect)
         self._producer.append(to.topic, to.partition, to.key, to.value, to.headers)
 
-    def _save(self, unit: Unit, held: Held[Any]) -> None:
+    def _stored(self, unit: Unit, held: Held[Any]) -> Addressed:
         partition = partition_of(unit.pipeline, unit.lane, self._log.partitions(self._snapshots))
         key = unit.pipeline if unit.lane is None else f"{unit.pipeline}/{unit.lane}"
-        self._producer.append(self._snapshots, partition, key, encode(held, self._kind), {})
+        value = encode(held, self._kind)
+        check_size(self._snapshots, value, LARGEST_STATE)
+        return Addressed(self._snapshots, partition, key, value, {})
 
     def _load(self, partition: int) -> None:
         if not self._log.settled(self._snapshots, partition):
@@ -203,10 +213,11 @@ class LogHost:
 
 
 class _Collected:
-    """Saves and positions wait until the appends are done."""
+    """All of it waits until all of it is there."""
 
-    def __init__(self, host: LogHost) -> None:
-        self.append = host.write
+    def __init__(self) -> None:
+        self.appends: list[Append] = []
+        self.append = self.appends.append
         self.saved: dict[Unit, Held[Any]] = {}
         self.positions: Mapping[Place, int] = {}
 

@@ -15,7 +15,8 @@ unit there, beside the right one. Only a foreign writer can put it there.
 
 **An input that the core cannot handle** is set aside where the host wants that: the others of its batch go through
 first, then the input's unit stays as it is and covers it, and an effect says what became of it (a dead letter, an
-answer).  Otherwise one pipeline's defect would stop all that share its partition.
+answer).  Otherwise one pipeline's defect would stop all that share its partition.  One from which more would follow
+than a topic is declared to take (``largest``), or than a state may be, is such an input.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from shared.runtime.advance import Advanced, Held, Host, advance
+from shared.runtime.advance import NO_LIMITS, Advanced, Held, Host, advance
 from shared.runtime.aside import OUTSIDE, SetAside, Unmoved
 from shared.runtime.core import Append, Core, Input, Message, Read, Request, Tick, Unit
 from shared.runtime.observer import Observer, Silent
@@ -69,8 +70,10 @@ class Worker:
         batch: int = BATCH,
         observer: Observer | None = None,
         set_aside: SetAside | None = None,
+        largest: Mapping[str, int] = NO_LIMITS,
     ) -> None:
         self.core = core
+        self._largest = largest
         self._observer = observer or Silent()
         self._set_aside = set_aside
         self._log = log
@@ -181,7 +184,7 @@ class Worker:
             self._move(Unmoved(self.core, set_aside(unit, item, error)), [routed], {})
 
     def _move(self, core: Core[Any], inputs: list[tuple[Unit, Input]], positions: dict[Place, int]) -> None:
-        advanced = advance(core, inputs, self._read, self._host, positions)
+        advanced = advance(core, inputs, self._read, self._host, positions, self._largest)
         for unit, held in advanced.moved.items():
             self._note(unit, held)
         self._tell(inputs, advanced)
@@ -190,11 +193,11 @@ class Worker:
         for _, item in inputs:
             if isinstance(item, Message):
                 self._observer.seen(item)
+        for unit, held in advanced.moved.items():
+            self._observer.moved(unit, held.state)
         for effect in advanced.effects:
             if isinstance(effect, Append):
                 self._observer.said(effect)
-        for unit, held in advanced.moved.items():
-            self._observer.moved(unit, held.state)
 
     def _route(self, message: Message) -> Iterator[tuple[Unit, Input]]:
         if message.topic in self._for_all:
@@ -215,7 +218,7 @@ class Worker:
 
     def _introduce(self, unit: Unit) -> list[tuple[Unit, Input]]:
         """For a unit met for the first time: the latest messages for all lanes."""
-        if unit in self._known.get(unit.pipeline, ()):
+        if not self._for_all or unit in self._known.get(unit.pipeline, ()):
             return []
         self._meet(unit)
         latest = (self._latest.get((topic, unit.pipeline)) for topic in self._for_all)

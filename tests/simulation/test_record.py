@@ -20,8 +20,6 @@ from shared.events.topics import TOPICS
 from shared.runtime.blobs import BlobReader
 
 CORES = (Validation(), Prediction(), DriftDetection(), Training("another"), Deployment())
-BRANCHED = 42
-"""A seed of one lane: training dies between a request and its state, and its successor reads in another order."""
 
 
 def differences(scenario: Scenario, seed: int) -> tuple[Difference, ...]:
@@ -37,5 +35,6 @@ def test_a_run_with_crashes_is_decided_again_from_its_record(first: int) -> None
 
 
 def test_a_branch_that_a_death_cut_off_needs_the_state_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In some seed training dies between a request and its state, and its successor reads in another order."""
     monkeypatch.setattr(rederivation, "BRANCHES", 1)
-    assert differences(one_lane(), BRANCHED) != ()
+    assert any(differences(one_lane(), seed) for seed in range(64))

@@ -12,7 +12,7 @@ import pytest
 from shared.adapters.memory import MemoryBlobs
 from shared.runtime.advance import COVERED, TICKED, WRITER, Held, advance
 from shared.runtime.blobs import BlobReader
-from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Run, Step, Tick, Unit, Wake
+from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Request, Run, Step, Tick, Unit, Wake
 from shared.runtime.partitions import partition_of
 from shared.runtime.ports import Place
 
@@ -95,6 +95,44 @@ def test_offsets_are_covered_per_topic_and_partition() -> None:
     move(host, message(5), message(5, topic="other"), message(5, partition=1), message(4), message(6))
     assert host.stored[UNIT].state == 4
     assert host.stored[UNIT].covered == {"in/0": 7, "other/0": 6, "in/1": 6}
+
+
+class Forgetful(Counter):
+    """Whatever it is told, it is as it began."""
+
+    def handle(self, state: int, item: Input, read: Read) -> Step[int]:
+        return Step(state, self.effects)
+
+
+def test_a_unit_that_is_as_it_began_is_not_saved_where_others_keep_the_offsets_and_its_appends_are_made() -> None:
+    host, core = Notebook(), Forgetful(Append("out", UNIT, b""))
+    for item in (message(0, topic="theirs"), Request("r", "ask", b"", 0)):
+        said = advance(core, [(UNIT, item)], READ, host, {})
+        assert not said.moved
+    assert host.stored == {}
+    assert host.calls == ["begin", "append", "cover {}", "commit"] * 2
+
+
+@pytest.mark.parametrize(
+    ("item", "effects"), [(message(0), ()), (message(0, topic="theirs"), (Wake("w", 5),))], ids=["own topic", "timer"]
+)
+def test_what_tells_an_order_or_a_time_is_saved_though_the_state_is_as_it_began(
+    item: Message, effects: tuple[Effect, ...]
+) -> None:
+    host = Notebook()
+    advance(Forgetful(*effects), [(UNIT, item)], READ, host, {})
+    assert UNIT in host.stored
+
+
+def test_a_unit_that_was_saved_once_is_saved_again_though_it_came_back_to_its_beginning() -> None:
+    class Toggling(Counter):
+        def handle(self, state: int, item: Input, read: Read) -> Step[int]:
+            return Step(1 - state)
+
+    host = Notebook()
+    for offset in range(2):
+        advance(Toggling(), [(UNIT, message(offset, topic="theirs"))], READ, host, {})
+    assert host.stored[UNIT] == Held(0, {"theirs/0": 2})
 
 
 def test_several_inputs_are_one_unit_of_work() -> None:

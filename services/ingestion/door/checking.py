@@ -104,6 +104,11 @@ def check_fit(model: Model, contract: Contract) -> None:
     if strange:
         names = ", ".join(strange)
         raise Problem(422, "model-does-not-fit", f"the contract has no such features, or of other kinds: {names}")
+    named = sum(len(column.names) for column in model.columns)
+    learnt = getattr(model.estimator, "n_features_in_", named)
+    if learnt != named:
+        detail = f"its estimator was fitted on {learnt} columns, and its features make {named} (one per category)"
+        raise Problem(422, "model-does-not-fit", detail)
     if model.task == "regression":
         detail = "what counts as a whole error of a regression is known from training rows only: apply without a model"
         raise Problem(422, "model-does-not-fit", detail)

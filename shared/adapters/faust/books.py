@@ -14,6 +14,7 @@ from shared.adapters.faust.driver import App
 from shared.adapters.faust.messages import Sending
 from shared.adapters.faust.staging import Batch, Staging
 from shared.adapters.faust.states import States
+from shared.events.topics import LARGEST
 from shared.runtime.aside import SetAside
 from shared.runtime.core import Core, Message, Read
 from shared.runtime.hosts import read_on, snapshots_of
@@ -143,4 +144,5 @@ class Books:
             lane_topics=frozenset(self._core.reads),
             observer=self._observer,
             set_aside=self._set_aside,
+            largest=LARGEST,
         )

@@ -14,6 +14,7 @@ from shared.adapters.kafka.catalogue import HEADROOM
 from shared.adapters.kafka.connection import Connection
 from shared.adapters.kafka.errors import as_log_errors
 from shared.events.topics import FOR_EVER, Topic
+from shared.runtime.hosts import LARGEST_STATE
 from shared.runtime.ports import LogError
 
 WITH_STATES = ("validation", "prediction", "drift_detection", "training", "deployment")
@@ -37,7 +38,9 @@ class Layout:
 
 def snapshot_topic(core: str) -> Topic:
     """The declaration of what `shared.runtime.hosts.snapshots_of` names."""
-    return Topic(f"snapshots.{core}", f"states of {core}", True, FOR_EVER, compacted=True, max_message_bytes=16 << 20)
+    return Topic(
+        f"snapshots.{core}", f"states of {core}", True, FOR_EVER, compacted=True, max_message_bytes=LARGEST_STATE
+    )
 
 
 def settings_of(topic: Topic, layout: Layout) -> dict[str, str]:

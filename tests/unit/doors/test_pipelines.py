@@ -131,6 +131,16 @@ def test_a_model_that_was_never_brought_or_does_not_fit_is_refused(house: House)
     assert house.commands() == []
 
 
+def test_a_model_whose_features_make_another_matrix_is_refused(house: House) -> None:
+    values = np.arange(60.0).reshape(20, 3)
+    columns = (Column("speed", "number"), Column("load", "integer"))
+    brought = dump_model(Model("classification", columns, LogisticRegression().fit(values, ["no", "yes"] * 10)))
+    house.client.put("/v1/models", content=brought)
+    answer = put(house, FILE, query=f"?model={digest(brought)}")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "model-does-not-fit")
+    assert "fitted on 3 columns" in answer.json()["detail"]
+
+
 def test_a_model_of_a_regression_is_refused_for_want_of_a_scale(house: House) -> None:
     values = np.arange(40.0).reshape(20, 2)
     columns = (Column("speed", "number"), Column("load", "integer"))

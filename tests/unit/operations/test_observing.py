@@ -37,7 +37,9 @@ def test_messages_are_counted_by_topic_and_aged_by_the_log(metrics: Metrics) -> 
 def test_what_was_set_aside_is_counted_and_told(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
     letter = set_aside("validation")(Unit(PLANT), Message("records.ingested", 0, 7, 0, PLANT, b"row"), KeyError("row"))
     assert isinstance(letter, Append)
-    Flow(metrics).said(letter)
+    flow = Flow(metrics)
+    flow.moved(Unit(PLANT), None)
+    flow.said(letter)
     assert number(metrics, "messages_set_aside_total", topic="records.ingested") == 1
     assert number(metrics, "dead_letters_total", pipeline=PLANT, reason="handler-failed") == 1
     assert "KeyError" in caplog.text

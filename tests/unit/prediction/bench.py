@@ -29,6 +29,7 @@ from shared.runtime.core import Append, Message, Unit
 from shared.runtime.hosts import append_to
 
 NAME = "shop"
+CLASSES = ("yes", "no")
 Row = tuple[str, float, Any]
 """(id, x, label or None)"""
 
@@ -43,15 +44,15 @@ def pipeline(arrives: str = "inline", task: str = "classification", **fields: An
 
 
 @cache
-def model(task: str, sign: int) -> bytes:
-    """Says "yes" where sign * x > 0; in regression, sign * x's own side as -1.0 or 1.0."""
+def model(task: str, sign: int, classes: tuple[str, str] = CLASSES) -> bytes:
+    """Says the first class, "yes", where sign * x > 0; in regression, sign * x's own side as -1.0 or 1.0."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     side = np.array([-1.0, 1.0])
     if task == "regression":
         estimator = DecisionTreeRegressor().fit(side.reshape(-1, 1), side * sign)
     else:
-        estimator = DecisionTreeClassifier().fit(side.reshape(-1, 1), np.where(side * sign > 0, "yes", "no"))
+        estimator = DecisionTreeClassifier().fit(side.reshape(-1, 1), np.where(side * sign > 0, *classes))
     return dump_model(Model(task, (Column("x", "number"),), estimator))
 
 
@@ -74,10 +75,12 @@ class Bench:
         self.states: dict[int, PredictionState] = {}
         self.ledger = 0
 
-    def serve(self, version: str | None, sign: int = 1, loss_scale: float = 1.0) -> None:
+    def serve(
+        self, version: str | None, sign: int = 1, loss_scale: float = 1.0, classes: tuple[str, str] = CLASSES
+    ) -> None:
         self.ledger += 1
         task = self.pipeline.contract.label.task
-        blob = None if version is None else self.blobs.put(model(task, sign))
+        blob = None if version is None else self.blobs.put(model(task, sign, classes))
         changed = ServingChanged(
             pipeline=NAME, file=self.file, version=version, model=blob,
             loss_scale=loss_scale, ledger_offset=self.ledger,

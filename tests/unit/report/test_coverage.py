@@ -38,9 +38,9 @@ def test_refused_and_unlabelled_records_are_counted(found: Coverage, words: str)
 
 
 def test_a_first_model_that_came_late_is_told_with_the_reason() -> None:
-    failed = JobFailed(pipeline="p", job="j", token=1, reason="all 100 labels are the same", final=True)
+    failed = JobFailed(pipeline="p", job="j", token=1, reason="all labels are the same", final=True)
     assert coverage(covering(Coverage(served_from=200), failed)) == [
-        "The first model served from record 201 on instead of from record 101 on: at first, all 100 labels are the same."
+        "The first model served from record 201 on instead of from record 101 on: at first, all labels are the same."
     ]
 
 
