@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.drift_detection.core import DriftDetection
 from services.drift_detection.telemetry import DriftTelemetry
-from shared.adapters.faust import FaustHost
+from shared.adapters.faust import FaustHost, Timing
 from shared.adapters.files import FileBlobs
 from shared.events.letters import set_aside
 from shared.operations.assembly import connection_of
@@ -18,9 +18,16 @@ from shared.runtime.blobs import BlobReader
 
 def build(metrics: Metrics) -> Service:
     core, read = DriftDetection(), BlobReader(FileBlobs(BlobSettings.load().folder))
-    connection = connection_of(KafkaSettings.load(), core.name)
-    telemetry = DriftTelemetry(metrics, read)
-    return Service(_run(FaustHost(core, connection, read, set_aside(core.name), observer=telemetry)))
+    settings = KafkaSettings.load()
+    host = FaustHost(
+        core,
+        connection_of(settings, core.name),
+        read,
+        set_aside(core.name),
+        observer=DriftTelemetry(metrics, read),
+        timing=Timing(session=settings.session_seconds),
+    )
+    return Service(_run(host))
 
 
 def _run(host: FaustHost) -> Run:

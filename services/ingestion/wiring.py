@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -19,6 +19,7 @@ from shared.events.topics import LARGEST, RECORDS_OFFERED
 from shared.operations.assembly import LANE_TOPICS, Clients, cache_of, clients
 from shared.operations.counter import CounterPart
 from shared.operations.desk import Desk
+from shared.operations.lag import Lag
 from shared.operations.metrics import Metrics
 from shared.operations.observing import Flow
 from shared.operations.service import Service, turning
@@ -27,6 +28,7 @@ from shared.operations.subscription import Subscription
 from shared.operations.web import WebDoor
 from shared.runtime.core import Answer, Message, Request, Run, Unit
 from shared.runtime.hosts import ProcessHost
+from shared.runtime.ports import Place
 from shared.runtime.worker import Worker
 
 
@@ -62,7 +64,20 @@ def _part(settings: IngestionSettings, using: Clients, desk: Desk, metrics: Metr
         largest=LARGEST,
     )
     subscriptions = _subscriptions(settings.producer_topics, using, worker)
-    return CounterPart(worker, using.log, desk, subscriptions, unknown_outcome=_unknown_outcome, close=using.close)
+    readers: tuple[Worker | Subscription, ...] = (worker, *subscriptions)
+
+    def positions() -> Mapping[Place, int]:
+        return {place: at for reader in readers for place, at in reader.positions().items()}
+
+    return CounterPart(
+        worker,
+        using.log,
+        desk,
+        subscriptions,
+        unknown_outcome=_unknown_outcome,
+        lag=Lag(positions, using.log, metrics).turn,
+        close=using.close,
+    )
 
 
 def _subscriptions(topics: Sequence[ProducerTopic], using: Clients, worker: Worker) -> list[Subscription]:

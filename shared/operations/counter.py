@@ -26,6 +26,7 @@ class CounterPart:
         subscriptions: Sequence[Subscription],
         *,
         unknown_outcome: Callable[[Request], Answer],
+        lag: Callable[[], bool],
         close: Callable[[], None],
     ) -> None:
         self._worker = worker
@@ -33,6 +34,7 @@ class CounterPart:
         self._desk = desk
         self._subscriptions = tuple(subscriptions)
         self._unknown_outcome = unknown_outcome
+        self._lag = lag
         self._close = close
 
     def open(self) -> None:
@@ -50,12 +52,14 @@ class CounterPart:
         moved = self._worker.sweep()
         moved = sum([each.turn() for each in self._subscriptions], moved) > 0
         self._attention.turn_to(
-            *self._worker.places(), *(place for each in self._subscriptions for place in each.places())
+            *self._worker.places(), *(place for each in self._subscriptions for place in each.positions())
         )
+        self._lag()
         return moved or bool(asked)
 
     def wait(self, seconds: float) -> None:
         self._desk.wait(min(seconds, GLANCE))
+        self._attention.check()
 
     def close(self) -> None:
         self._desk.close()

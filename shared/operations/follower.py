@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Protocol
 
 from shared.operations.lifecycle import SOFTWARE, fail
+from shared.operations.loop import Attention, Followed
 from shared.runtime.core import Message
 from shared.runtime.ports import Log, LogError, Place
 
@@ -51,12 +52,8 @@ class Follower:
         return bool(messages)
 
 
-class Ahead(Log, Protocol):
-    """A log that fetches ahead where it is told that somebody reads on."""
-
-    def follow(self, places: Sequence[Place]) -> None: ...
-
-    def wait(self, seconds: float) -> object: ...
+class Owned(Followed, Protocol):
+    """A log of one's own."""
 
     def close(self) -> None: ...
 
@@ -68,10 +65,11 @@ class FollowerThread:
     being told twice changes nothing.
     """
 
-    def __init__(self, follower: Follower, log: Ahead, also: Callable[[], object]) -> None:
+    def __init__(self, follower: Follower, log: Owned, also: Callable[[], object]) -> None:
         self._follower = follower
         self._log = log
         self._also = also
+        self._attention = Attention(log)
         self._stopping = Event()
         self._caught_up = Event()
         self._thread = Thread(target=self._run, name="follower", daemon=True)
@@ -101,9 +99,10 @@ class FollowerThread:
     def _turn(self) -> None:
         if not self._caught_up.is_set():
             self._follower.open()
-            self._log.follow(self._follower.places())
             self._caught_up.set()
         moved = self._follower.turn()
+        self._attention.turn_to(*self._follower.places())
         self._also()
         if not moved:
             self._log.wait(IDLE)
+            self._attention.check()

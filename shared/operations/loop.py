@@ -17,6 +17,8 @@ from shared.runtime.worker import Worker
 IDLE = 0.1
 """Seconds of waiting for messages, at most, before timers are looked at again."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+STALL = 120.0
+"""Seconds without an arrival, where something is there, until the log's consumer is given up."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +61,13 @@ class Attention:
             self._log.follow(places)
             self._places = places
 
-    def check(self, seconds: float) -> None:
-        """Raises where something is there and nothing came for so long: new consumers are the only known cure."""
-        place = self._log.stalled(seconds)
+    def check(self) -> None:
+        """Raises where something is there and nothing came for `STALL`. A new consumer is the only known cure: with
+        nothing to follow the log closes the one that it has."""
+        place = self._log.stalled(STALL)
         if place is not None:
-            raise LogError(f"nothing arrived from {place[0]}/{place[1]} for {seconds:.0f} s although it lags")
+            self.turn_to()
+            raise LogError(f"nothing arrived from {place[0]}/{place[1]} for {STALL:.0f} s although it lags")
 
 
 class WorkerPart:
@@ -76,13 +80,11 @@ class WorkerPart:
         *,
         close: Callable[[], None],
         extra: Sequence[Callable[[], bool]] = (),
-        stall: float = 120.0,
     ) -> None:
         self.worker = worker
         self._log = log
         self._close = close
         self._extra = tuple(extra)
-        self._stall = stall
         self._attention = Attention(log)
 
     def open(self) -> None:
@@ -96,7 +98,7 @@ class WorkerPart:
 
     def wait(self, seconds: float) -> None:
         self._log.wait(seconds)
-        self._attention.check(self._stall)
+        self._attention.check()
 
     def close(self) -> None:
         self._close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.runtime.core import Message
 from shared.runtime.hosts import read_on
@@ -41,9 +41,9 @@ class Subscription:
         self._membership = self._groups.join(self._group, self._member, (self._topic,))
         self._positions = {(self._topic, each): self._position(each) for each in self._membership.partitions}
 
-    def places(self) -> tuple[Place, ...]:
-        """What is read here at present."""
-        return tuple(self._positions)
+    def positions(self) -> Mapping[Place, int]:
+        """What is read here at present, and where each place is read on."""
+        return dict(self._positions)
 
     def turn(self) -> bool:
         """Delivers the next messages of one partition; False when there are none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,17 +18,14 @@ from urllib.request import urlopen
 from shared.adapters.kafka.connection import Connection
 from shared.adapters.kafka.topics import WITH_STATES, Layout, create, snapshot_topic
 from shared.events.topics import TOPICS
+from tests.ports import free_port
 
 PARTITIONS = 2
 SERVICES = ("ingestion", "validation", "prediction", "drift_detection", "training", "deployment")
-PATIENCE = 90.0
+PATIENCE = 300.0
+"""Seconds until something that has to come is said to be missing. A job whose worker died waits a minute for its lease.
+"""
 MOMENT = 0.1
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
@@ -99,7 +95,7 @@ class Fleet:
 
     def wait_until_ready(self) -> None:
         for member in self.members.values():
-            until(member.ready, f"{member.name} is ready:\n{member.tail()}")
+            until(member.ready, f"{member.name} is ready, see {member.log}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pyarrow as pa
 from services.embedded.plant import Plant
 
 BATCH = 25
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds for which a delivery is tried again."""
 
 

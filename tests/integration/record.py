@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from services.embedded.loop import LANE_TOPICS
 from shared.adapters.files import FileBlobs
 from shared.adapters.kafka.connection import Connection
 from shared.adapters.kafka.groups import KafkaGroups
@@ -20,8 +21,8 @@ from shared.events.prediction import PerformanceCounted
 from shared.events.topics import LEDGER, PERFORMANCE, PREDICTIONS, RECORDS_VALIDATED
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Core, Message
-from shared.runtime.ports import LogError
-from tests.integration.fleet import until
+from shared.runtime.ports import LogError, Place
+from tests.integration.fleet import PATIENCE, until
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Record:
     groups: KafkaGroups
     blobs: FileBlobs
     name: str = "bottling-plant"
+    _kept: dict[Place, list[Message]] = field(default_factory=dict)
+    """What was read already: polling reads on from there, or it would slow what it waits for."""
 
     def __post_init__(self) -> None:
         self.read = BlobReader(self.blobs)
@@ -40,6 +43,10 @@ class Record:
     def of(cls, bootstrap: str, prefix: str, blobs: Path, name: str = "bottling-plant") -> Record:
         connection = Connection(bootstrap, prefix, "test")
         return cls(KafkaLog(connection), KafkaGroups(connection), FileBlobs(blobs), name)
+
+    def about(self, name: str) -> Record:
+        """The same topics, asked about another pipeline."""
+        return replace(self, name=name)
 
     def close(self) -> None:
         self.groups.close()
@@ -79,7 +86,9 @@ class Record:
         return read and len(self.ledger) == before
 
     def _has_read(self, core: Core[Any]) -> bool:
-        places = [(topic, partition) for topic in core.reads for partition in range(self.log.partitions(topic))]
+        # What is for all lanes is read anew by every worker, and no position of it is kept.
+        own = [topic for topic in core.reads if not core.per_lane or topic in LANE_TOPICS]
+        places = [(topic, partition) for topic in own for partition in range(self.log.partitions(topic))]
         return all(self._is_read(core.name, *place) for place in places)
 
     def _is_read(self, group: str, topic: str, partition: int) -> bool:
@@ -103,7 +112,7 @@ class Record:
         counted = self.counted()
         return counted[-1].last if counted else 0
 
-    def wait(self, condition: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Polls; a broker that is away for a while is no answer yet."""
         until(lambda: self._holds(condition), what, seconds)
 
@@ -126,7 +135,12 @@ class Record:
 
     def _all(self, topic: str) -> Iterator[Message]:
         for partition in range(self.log.partitions(topic)):
-            offset = self.log.start_offset(topic, partition)
-            while found := self.log.read(topic, partition, offset, 500):
-                yield from found
-                offset = found[-1].offset + 1
+            yield from self._read_on(topic, partition)
+
+    def _read_on(self, topic: str, partition: int) -> list[Message]:
+        kept = self._kept.setdefault((topic, partition), [])
+        offset = kept[-1].offset + 1 if kept else self.log.start_offset(topic, partition)
+        while found := self.log.read(topic, partition, offset, 500):
+            kept += found
+            offset = found[-1].offset + 1
+        return kept

@@ -36,10 +36,13 @@ class Follower:
         self._looked = 0.0
 
     def keep(self, wires: Iterable[TopicPartition]) -> None:
-        """Forgets all others, and what has arrived for them."""
+        """Forgets all others, and what has arrived for them; with none left the consumer too, which may be stuck."""
         kept = set(wires)
         self._cursors = {wire: cursor for wire, cursor in self._cursors.items() if wire in kept}
-        self._assign()
+        if self._cursors:
+            self._assign()
+        else:
+            self.close()
 
     def start(self, wire: TopicPartition, place: Place, offset: int) -> None:
         """Follows a place from here on."""
@@ -106,8 +109,7 @@ class Follower:
         return any(cursor.messages for cursor in self._cursors.values())
 
     def _assign(self) -> None:
-        if self._consumer is not None:
-            self._consumer.assign(list(self._cursors))
+        self._consumer.assign(list(self._cursors))
 
     def _share(self) -> float:
         return BUFFERED / max(1, len(self._cursors))

@@ -23,10 +23,14 @@ class StallDetector:
         self._looked = 0.0
 
     def stalled(self, seconds: float) -> Place | None:
-        """A place that has waited for the same offset that long. Cheap: it asks the broker four times in that time."""
+        """A place that has waited for the same offset that long, told once. Cheap: it asks the broker four times in
+        that time."""
         now = monotonic()
         if now - self._looked > seconds / LOOKS:
             self._looked = now
             lagging = self._lagging().items()
             self._since = {waiting: self._since.get(waiting, now) for waiting in lagging}
-        return next((place for (place, _), since in self._since.items() if now - since > seconds), None)
+        found = next((place for (place, _), since in self._since.items() if now - since > seconds), None)
+        if found is not None:
+            self._since = {}
+        return found

@@ -15,7 +15,7 @@ from services.embedded.plant import Plant
 from shared.domain.quality import Quality, merge_versions
 from shared.events.deployment import CandidatePromoted
 from shared.events.topics import LABELS, PREDICTIONS, RECORDS_INGESTED, RECORDS_VALIDATED
-from tests.integration.fleet import PARTITIONS, Fleet, fleet
+from tests.integration.fleet import PARTITIONS, Fleet, fleet, until
 from tests.integration.plant_traffic import Traffic
 from tests.integration.record import Record
 
@@ -51,14 +51,16 @@ def _live(some: Fleet, record: Record) -> None:
     traffic.apply()
     record.wait(traffic.knows, "ingestion knows the pipeline")
     traffic.send(700)
-    record.wait(lambda: any(isinstance(event, CandidatePromoted) for event in record.ledger), "the first champion", 240)
+    record.wait(lambda: any(isinstance(event, CandidatePromoted) for event in record.ledger), "the first champion")
     traffic.send(250)
     for name in DOOMED:
-        assert 'driftloop_messages_written_total{topic="' in some[name].metrics(), f"{name} had nothing to do"
+        until(
+            lambda of=some[name]: 'driftloop_messages_written_total{topic="' in of.metrics(), f"{name} has work to do"
+        )  # type: ignore[misc]
         some[name].kill()
     traffic.send(250)
     traffic.finish()
-    record.wait(lambda: _labelled(record) >= PLANT.rows, "all labels are counted", 240)
+    record.wait(lambda: _labelled(record) >= PLANT.rows, "all labels are counted")
 
 
 def _labelled(record: Record) -> int:

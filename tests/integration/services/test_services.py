@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -58,7 +59,15 @@ def serving(record: Record, traffic: Traffic) -> None:
     record.wait(traffic.knows, f"ingestion knows {traffic.name}")
     traffic.send(traffic.window)
     traffic.finish()
-    record.wait(lambda: any(isinstance(e, CandidatePromoted) for e in record.ledger), f"{traffic.name} serves", 240)
+    record.wait(lambda: any(isinstance(e, CandidatePromoted) for e in record.ledger), f"{traffic.name} serves")
+
+
+def predicting(site: Site, record: Record) -> int:
+    """How many rows are predicted, once the stream is scored by the champion: prediction hears of it on another topic
+    than of rows."""
+    names = (f"early-{number}" for number in count())
+    until(lambda: _infer(site, {}, record.name, next(names)).is_success and record.predicted(), "rows are predicted")
+    return len(record.predicted())
 
 
 def test_a_training_that_outlives_the_poll_interval_three_times_runs_once(site: Site) -> None:
@@ -69,8 +78,7 @@ def test_a_training_that_outlives_the_poll_interval_three_times_runs_once(site: 
         assert done.measured_seconds > 3 * UNIT_SECONDS
         assert len([event for event in record.ledger if isinstance(event, JobClaimed)]) == 1
         assert [event for event in record.ledger if isinstance(event, JobBeat)]
-    reopened = "driftloop_log_errors_total{"
-    assert reopened not in site.fleet["training"].metrics()
+    assert 'driftloop_log_errors_total{error="Fenced"}' not in site.fleet["training"].metrics()
 
 
 def test_late_labels_in_any_order_count_like_inline_ones(site: Site) -> None:
@@ -80,6 +88,8 @@ def test_late_labels_in_any_order_count_like_inline_ones(site: Site) -> None:
     with closing(site.record("inline")) as of_inline, closing(site.record("late")) as of_late:
         serving(of_inline, inline)
         serving(of_late, late)
+        for record in (of_inline, of_late):
+            predicting(site, record)
         inline.send(500)
         late.deliver_labels(_shuffled_twice(late.without_labels(500)))
         late.deliver_labels([{"crate": "nobody-knows", "quality": "pass"}])
@@ -120,11 +130,10 @@ def test_fifty_pipelines_run_at_once_and_a_poisoned_one_slows_none(site: Site) -
         began = monotonic()
         list(pool.map(lambda shop: shop.send(200), shops))
         list(pool.map(Traffic.finish, shops))
-    for shop in shops[1:]:
-        with closing(site.record(shop.name)) as record:
-            record.wait(lambda of=record: _labelled(of) == 200, f"{shop.name} counted")  # type: ignore[misc]
-    assert monotonic() - began < 90
     with closing(site.record("shop-0")) as record:
+        for other in (record.about(shop.name) for shop in shops[1:]):
+            other.wait(lambda of=other: _labelled(of) == 200, f"{other.name} counted")  # type: ignore[misc]
+        assert monotonic() - began < 180
         record.wait(lambda: len(record.messages(RECORDS_DEAD.name)) == 500, "the poison is set aside, all of it")
         record.wait(lambda: _labelled(record) == 200, "and the pipeline itself goes on")
 
@@ -162,17 +171,18 @@ def test_a_model_that_is_brought_answers_before_the_first_record_and_meets_a_riv
         until(lambda: _infer(site, UNLOGGED, "bringing").status_code == 200, "the door has loaded the brought model")
         [promoted] = [event for event in record.ledger if isinstance(event, CandidatePromoted)]
         assert _infer(site, UNLOGGED, "bringing").json()["model_version"] == promoted.version
+        before = predicting(site, record)
         bringing.send(400)
         bringing.finish()
         record.wait(lambda: any(isinstance(e, TrainingCompleted) for e in record.ledger), "the first training is done")
-        assert len(record.predicted()) == 400
+        assert len(record.predicted()) >= before + 400
 
 
 UNLOGGED: dict[str, object] = {"parameters": {"log": False}}
 
 
-def _infer(site: Site, extra: dict[str, object], name: str = "asked") -> httpx.Response:
-    row = next(Plant(rows=100, seed=99).batches(1)).to_pylist()[0] | {"crate": "asked-over-http"}
+def _infer(site: Site, extra: dict[str, object], name: str = "asked", crate: str = "asked-over-http") -> httpx.Response:
+    row = next(Plant(rows=100, seed=99).batches(1)).to_pylist()[0] | {"crate": crate}
     kinds = {bool: "BOOL", int: "INT64", float: "FP64"}
     tensors = [
         {"name": name, "datatype": kinds.get(type(value), "BYTES"), "shape": [1], "data": [value]}

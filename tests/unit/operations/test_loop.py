@@ -235,5 +235,9 @@ class TestWorkerPart:
         bench = Bench()
         bench.part.wait(0.1)
         bench.log.stuck = ("in", 1)
+        bench.part.turn()
         with pytest.raises(LogError, match="nothing arrived from in/1"):
             bench.part.wait(0.1)
+        assert bench.log.followed == (), "so that the log gives its consumer up"
+        bench.part.turn()
+        assert bench.log.followed == (("in", 0), ("in", 1))
