@@ -9,12 +9,15 @@ from pydantic import ValidationError
 from services.deployment.decisions import promote, roll_back
 from services.deployment.fold import brought
 from services.deployment.state import DeploymentState, Trial
+from shared.domain.contract import Kind
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event, derive_id
 from shared.events.commands import ApplyPipeline, ApproveCandidate, Command, PausePipeline, ResumePipeline, RollBack
 from shared.events.deployment import CommandRefused, ModelBrought, PipelineApplied, PipelinePaused, PipelineResumed
 from shared.runtime.core import Read
+
+NUMERIC = {Kind.NUMBER, Kind.INTEGER}
 
 
 def answer(state: DeploymentState, command: Command, read: Read) -> Iterator[Event]:
@@ -58,10 +61,25 @@ def _unusable(state: DeploymentState, file: str, read: Read) -> str:
     if pipeline.name != state.pipeline:
         return f"the file is that of pipeline {pipeline.name!r}"
     before: Pipeline | None = read(state.file, decode_pipeline) if state.file else None
-    if before is not None and before.lanes != pipeline.lanes:
-        lanes = f"lanes: {before.lanes} can't become {pipeline.lanes}"
-        return f"{lanes}: drift detection adds up the lanes' positions; apply the file under another name"
-    return ""
+    broken = "" if before is None else next(_breaks(before, pipeline, served=state.champion is not None), "")
+    return f"{broken}; apply the file under another name" if broken else ""
+
+
+def _breaks(before: Pipeline, after: Pipeline, *, served: bool) -> Iterator[str]:
+    """What a pipeline that has begun can't take. Features may come and go: they are missing where they aren't known."""
+    if before.lanes != after.lanes:
+        yield f"lanes: {before.lanes} can't become {after.lanes}: drift detection adds up the lanes' positions"
+    if not served:
+        return
+    label, new = before.contract.label, after.contract.label
+    if (label.name, label.task, label.arrives) != (new.name, new.task, new.arrives):
+        wanted = f"{new.name!r} ({new.task}, {new.arrives})"
+        yield f"label: {label.name!r} ({label.task}, {label.arrives}) can't become {wanted}"
+    kinds = {feature.name: feature.kind for feature in before.contract.features}
+    for feature in after.contract.features:
+        kind = kinds.get(feature.name, feature.kind)
+        if kind != feature.kind and not {kind, feature.kind} <= NUMERIC:
+            yield f"feature {feature.name!r}: {kind.value} can't become {feature.kind.value} while a version reads it"
 
 
 def _unwanted(state: DeploymentState, model: str | None, read: Read) -> str:

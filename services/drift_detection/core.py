@@ -65,13 +65,22 @@ def _on_profile(state: DriftState, taken: ProfileTaken, read: Read) -> Said:
     if taken.generation > state.generation:
         state, last = end_generation(state, pipeline, read)
         state, said = _new_generation(state, taken.generation, pipeline), [*last]
-    state = replace(state, file=taken.file, baseline=taken.baseline)
+    state = replace(_of_contract(state, taken.file, pipeline, read), file=taken.file, baseline=taken.baseline)
     epochs, closed = add(state.epochs, profile_slice(taken.profile, pipeline), pipeline.lanes, merge)
     state = replace(state, epochs=epochs)
     for epoch in closed:
         state, events = on_epoch(state, epoch, taken.baseline, pipeline, read)
         said += events
     return state, tuple(said)
+
+
+def _of_contract(state: DriftState, file: str, pipeline: Pipeline, read: Read) -> DriftState:
+    """Of other features than before another test begins: what they have shown so far has no place in it."""
+    if not state.file or state.file == file:
+        return state
+    before, after = read(state.file, decode_pipeline).contract, pipeline.contract
+    same = {feature.name for feature in before.features} == {feature.name for feature in after.features}
+    return state if same else replace(forget(state, pipeline, "inputs"), inputs=None)
 
 
 def _new_generation(state: DriftState, generation: int, pipeline: Pipeline) -> DriftState:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.drift_detection.inputs.faults import Fault, faults_of
 from services.drift_detection.state import DriftState, OpenFault
+from services.drift_detection.watched import watched
 from shared.domain.baseline import Baseline
 from shared.domain.pipeline import FaultPolicy, Pipeline
 from shared.domain.profile import Profile
@@ -65,9 +66,10 @@ def clear(state: DriftState, command: ClearFault, pipeline: Pipeline | None) -> 
     return state, over
 
 
-def shows_fault(state: DriftState, baseline: Baseline, policy: FaultPolicy) -> bool:
+def shows_fault(state: DriftState, baseline: Baseline, pipeline: Pipeline) -> bool:
     """Whether an epoch that is still open shows a fault already: the answer to a drift must not overtake the triage."""
-    return any(faults_of(part, baseline, policy) for _, part in state.epochs.open)
+    parts = (watched(part, baseline, pipeline.contract) for _, part in state.epochs.open)
+    return any(faults_of(*part, pipeline.drift.faults) for part in parts)
 
 
 def is_spoilt(state: DriftState, row: int, epoch: int, lanes: int) -> bool:

@@ -17,6 +17,7 @@ from services.drift_detection.inputs.verdict import InputVerdict
 from services.drift_detection.performance.detector import begin as begin_loss
 from services.drift_detection.plug_in import forget, judge_inputs, plug_in
 from services.drift_detection.state import DriftState
+from services.drift_detection.watched import watched
 from shared.domain.baseline import Baseline, decode_baseline
 from shared.domain.pipeline import InputDriftPolicy, Pipeline
 from shared.domain.profile import Profile
@@ -36,6 +37,7 @@ def profile_slice(profile: Profile, pipeline: Pipeline) -> Slice[Profile]:
 def on_epoch(state: DriftState, epoch: Profile, baseline_digest: str, pipeline: Pipeline, read: Read) -> Said:
     """Judge one closed epoch."""
     baseline = replace(read(baseline_digest, decode_baseline), generation=epoch.generation)
+    epoch, baseline = watched(epoch, baseline, pipeline.contract)
     state = replace(state, row=max(state.row, epoch.last * pipeline.lanes))
     state, said, sound = _triage(state, epoch, baseline, pipeline)
     if not sound:
@@ -54,11 +56,11 @@ def end_generation(state: DriftState, pipeline: Pipeline, read: Read) -> Said:
     if state.unattributed is None or not state.baseline:
         return state, ()
     baseline = replace(read(state.baseline, decode_baseline), generation=state.generation)
-    if shows_fault(state, baseline, pipeline.drift.faults):
+    if shows_fault(state, baseline, pipeline):
         return state, ()
     ready = True
     for _, part in state.epochs.open:
-        state, verdict = _count(state, part, baseline, pipeline.drift.inputs)
+        state, verdict = _count(state, *watched(part, baseline, pipeline.contract), pipeline.drift.inputs)
         ready = verdict.ready
     return complete(state) if ready else (state, ())
 

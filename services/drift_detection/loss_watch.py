@@ -72,7 +72,7 @@ def on_step(state: DriftState, step: Counted, pipeline: Pipeline, read: Read) ->
 def _looks_broken(state: DriftState, pipeline: Pipeline, read: Read) -> bool:
     if not state.baseline or not any(episode.detected for episode in state.episodes):
         return False
-    return shows_fault(state, read(state.baseline, decode_baseline), pipeline.drift.faults)
+    return shows_fault(state, read(state.baseline, decode_baseline), pipeline)
 
 
 def _serve(state: DriftState, version: str | None, pipeline: Pipeline) -> DriftState:

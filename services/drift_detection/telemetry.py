@@ -29,12 +29,12 @@ class _Recent:
     version: str | None
     slices: deque[Quality] = field(default_factory=deque)
 
-    def add(self, counts: Quality) -> Quality:
-        """All of them, with the new ones."""
-        self.slices.append(counts)
-        while sum(each.n for each in self.slices) - self.slices[0].n >= WINDOW:
-            self.slices.popleft()
-        return sum(self.slices, Quality())
+    def joined_by(self, counts: Quality) -> deque[Quality]:
+        """The slices that would be kept beside the new one."""
+        slices = deque((*self.slices, counts))
+        while sum(each.n for each in slices) - slices[0].n >= WINDOW:
+            slices.popleft()
+        return slices
 
 
 class DriftTelemetry(Flow):
@@ -57,13 +57,19 @@ class DriftTelemetry(Flow):
         recent = self._recent.get(counted.pipeline)
         if recent is None or recent.version != counted.serving:
             recent = self._recent[counted.pipeline] = self._followed(counted.pipeline, recent, counted.serving)
-        self._tell_quality(counted, recent.add(counted.versions.get(counted.serving or "", Quality())))
+        counts = counted.versions.get(counted.serving or "", Quality())
+        if counts.n > 0:
+            slices = recent.joined_by(counts)
+            self._tell_quality(counted, sum(slices, Quality()))
+            # Kept last: counts that no number can be made of would stand in the way of those after them.
+            recent.slices = slices
 
     def changed(self, unit: Unit, state: object) -> None:
         if isinstance(state, DriftState) and state.file:
             pipeline = self.metrics.pipeline(unit.pipeline)
             self.metrics.data_faults_open.labels(pipeline).set(len(state.faults))
-            self._tell_evidence(pipeline, state)
+            self._tell_inputs(pipeline, state)
+            self._tell_losses(pipeline, state)
 
     def _followed(self, pipeline: str, recent: _Recent | None, version: str | None) -> _Recent:
         """What was told of the version before goes, so that there is one per pipeline, however many served."""
@@ -77,10 +83,13 @@ class DriftTelemetry(Flow):
         for measure, value in metrics(quality).items():
             self.metrics.quality.labels(pipeline, counted.serving or "", measure).set(value)
 
-    def _tell_evidence(self, pipeline: str, state: DriftState) -> None:
-        """The state has log10 of the inputs' ratio, but ln of the losses' evidence alone."""
-        limit = self._open(state.file, decode_pipeline).drift.performance.false_alarm_labels
+    def _tell_inputs(self, pipeline: str, state: DriftState) -> None:
+        """The state has log10 of the ratio."""
         inputs = 0.0 if state.input_evidence is None else exp(min(LARGEST, state.input_evidence * log(10)))
-        losses = exp(min(LARGEST, state.loss.evidence - log(limit)))
         self.metrics.evidence_ratio.labels(pipeline, "inputs").set(inputs)
+
+    def _tell_losses(self, pipeline: str, state: DriftState) -> None:
+        """The state has ln of the evidence; what it is measured against stands in the pipeline's file."""
+        limit = self._open(state.file, decode_pipeline).drift.performance.false_alarm_labels
+        losses = exp(min(LARGEST, state.loss.evidence - log(limit)))
         self.metrics.evidence_ratio.labels(pipeline, "performance").set(losses)

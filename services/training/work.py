@@ -10,11 +10,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.training.dataset import assemble, content_hash
+from services.training.dataset import Source, assemble, content_hash
 from services.training.state import Known
+from shared.domain.contract import Contract
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
 from shared.events.base import Event, derive_id
+from shared.events.data import FILE
 from shared.events.envelope import to_append
 from shared.events.jobs import Requested
 from shared.events.letters import without_values
@@ -104,7 +106,10 @@ def frozen_rows(pipeline: Pipeline, data: DataRange, services: JobServices) -> p
         messages = services.messages(topic, partition, first, last)
         return [m for m in messages if m.key == unit.pipeline and int(m.headers.get(LANE, 0)) == unit.lane]
 
-    return assemble(pipeline.name, pipeline.contract, data, read)
+    def typed_by(message: Message) -> Contract:
+        return services.read(message.headers[FILE], decode_pipeline).contract
+
+    return assemble(pipeline.name, Source(pipeline.contract, read, typed_by), data)
 
 
 def _train(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import canonical_bytes
 from shared.events.commands import ApplyPipeline, PausePipeline, RollBack
 from shared.events.deployment import (
@@ -118,3 +121,25 @@ def test_a_command_that_comes_twice_is_answered_once() -> None:
         desk.send(COMMANDS.name, command)
     assert len(desk.of(PromotionRolledBack)) == len(desk.of(PipelinePaused)) == 1
     assert reasons(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("features", "label", "reason"),
+    [
+        ([("z", "number"), ("x", "integer")], "y", ""),
+        ([("z", "number")], "y", ""),
+        ([("x", "category")], "y", "feature 'x': number can't become category while a version reads it"),
+        ([("x", "number")], "w", "label: 'y' (classification, inline) can't become 'w' (classification, inline)"),
+    ],
+)
+def test_a_contract_may_change_as_long_as_what_serves_and_what_is_stored_can_be_read(
+    features: list[tuple[str, str]], label: str, reason: str
+) -> None:
+    desk = Desk()
+    desk.serve_first()
+    contract = desk.pipeline.contract.model_dump()
+    contract |= {"features": [{"name": name, "kind": kind} for name, kind in features]}
+    contract["label"] |= {"name": label}
+    desk.pipeline = Pipeline.model_validate(desk.pipeline.model_dump() | {"contract": contract})
+    desk.apply("changed")
+    assert reasons(desk) == ([f"{reason}; apply the file under another name"] if reason else [])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.training.dataset import assemble, content_hash, label_positions
+from services.training.dataset import ReadRange, Source, assemble, conformed, content_hash, label_positions
 from services.training.marks import Marks, add_mark, freeze, labels_seen
 from shared.events.training import DataRange
 from shared.runtime.core import Message, Unit
@@ -23,12 +24,16 @@ def marks_of(bench: Bench, keep: int = EVER) -> Marks:
     return marks
 
 
+def source(bench: Bench, read: ReadRange) -> Source:
+    return Source(bench.pipeline.contract, read, lambda _: bench.pipeline.contract)
+
+
 def assembled(bench: Bench, data: DataRange) -> list[tuple[str, str]]:
     def read(topic: str, unit: Unit, first: int, last: int) -> list[Message]:
         messages = bench.log.read(topic, 0, 0, EVER)
         return [m for m in messages if first <= m.offset < last and int(m.headers["lane"]) == unit.lane]
 
-    table = assemble(NAME, bench.pipeline.contract, data, read)
+    table = assemble(NAME, source(bench, read), data)
     assert all(a < b for a, b in zip(label_positions(table), label_positions(table)[1:], strict=False))
     return list(zip(table["_id"].to_pylist(), table["y"].to_pylist(), strict=True))
 
@@ -138,6 +143,14 @@ def test_the_same_range_has_the_same_content_hash_and_another_has_another() -> N
         def read(topic: str, unit: Unit, start: int, end: int) -> list[Message]:
             return [m for m in bench.log.read(topic, 0, 0, EVER) if start <= m.offset < end]
 
-        return content_hash(assemble(NAME, bench.pipeline.contract, freeze(marks_of(bench), first, last), read))
+        return content_hash(assemble(NAME, source(bench, read), freeze(marks_of(bench), first, last)))
 
     assert hashed(0, 40) == hashed(0, 40) != hashed(0, 41)
+
+
+def test_rows_that_were_typed_by_an_older_contract_keep_their_names_whatever_the_order_now() -> None:
+    old = pa.RecordBatch.from_pydict({"x": [9.0], "y": [1.0], "gone": ["a"], "count": [3], "shift": ["early"]})
+    number, flag, text = pa.float64(), pa.bool_(), pa.string()
+    new = pa.schema([("y", number), ("x", number), ("count", number), ("shift", flag), ("fresh", text)])
+    row = {"y": 1.0, "x": 9.0, "count": 3.0, "shift": None, "fresh": None}
+    assert conformed(old, new).to_pylist() == [row]
