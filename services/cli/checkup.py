@@ -11,7 +11,7 @@ from typing import Any
 from services.cli import running
 from services.cli.errors import UserError, in_one_line
 from services.cli.examination import Finding
-from services.cli.ledger import ledger_history, pipelines
+from services.cli.ledger import ledger_history, pipelines, strangers
 from services.cli.reading import whole
 from services.deployment.core import UNSERVED, Deployment
 from services.drift_detection.core import DriftDetection
@@ -20,7 +20,8 @@ from services.training.core import Training
 from services.validation.core import Validation
 from shared.events.deployment import CandidatePromoted, EpisodeClosed, PromotionRolledBack, ServingChanged
 from shared.events.envelope import from_message
-from shared.events.topics import BY_NAME, DAY, FOR_EVER, PROFILES, RECORDS_OFFERED, SERVING
+from shared.events.topics import BY_NAME, DAY, FOR_EVER, LEDGER, PROFILES, RECORDS_OFFERED, SERVING
+from shared.operations.settings import BlobSettings, RedisSettings
 from shared.runtime.core import Core
 from shared.runtime.ports import Blobs, Groups, Log, LogError, Place
 
@@ -31,6 +32,7 @@ SECOND_LOOK = 3.0
 """Seconds between two looks at a service that is behind: has it moved?"""
 MARGIN = 30 * DAY
 """Before a generation's first profiles are deleted, somebody should know."""
+FOREIGN = "services pass such messages over; find out who else may write to this topic"
 
 
 def examine_running(*, pause: float = SECOND_LOOK) -> Iterator[Finding]:
@@ -59,8 +61,15 @@ def _doors() -> Iterator[Finding]:
 
 def _redis() -> Finding:
     down = running.redis_down()
+    if down and "url" not in RedisSettings.load().model_fields_set:
+        return _not_looked_at("Redis", "DRIFTLOOP_REDIS_URL")
     cure = "start it: meanwhile repeated keys are not recognised at the door, and status reads the ledger itself"
     return Finding(f"Redis does not answer: {down}" if down else "Redis answers", not down, cure)
+
+
+def _not_looked_at(what: str, variable: str) -> Finding:
+    """For what a machine outside need not reach: nobody has said that it is here."""
+    return Finding(f"not looked at from here: {what} ({variable} is not set)", True, seen=False)
 
 
 def _differences() -> list[Finding]:
@@ -79,6 +88,7 @@ def _in_the_log(pause: float) -> Iterator[Finding]:
     with running.opened_log() as log, running.opened_groups() as groups:
         yield from lags(log, groups, pause)
         yield from _blobs(log)
+        yield from _strangers(log)
         yield from retention(log)
 
 
@@ -136,7 +146,8 @@ def _blobs(log: Log) -> Iterator[Finding]:
     try:
         blobs = running.opened_blobs()
     except UserError as error:
-        yield Finding(in_one_line(error), False)
+        unset = "folder" not in BlobSettings.load().model_fields_set
+        yield _not_looked_at("blobs", "DRIFTLOOP_BLOBS_FOLDER") if unset else Finding(in_one_line(error), False)
         return
     served = _served(log)
     missing = list(_missing(served, blobs))
@@ -153,15 +164,28 @@ def _missing(served: Mapping[str, ServingChanged], blobs: Blobs) -> Iterator[Fin
                 yield Finding(f"{name}: the {what} {digest[:12]} in service is not among the blobs", False, cure)
 
 
+def _strangers(log: Log) -> Iterator[Finding]:
+    if count := strangers(log):
+        yield Finding(
+            f"{LEDGER.name}: messages of no pipeline, by their key or their partition: {count}", False, FOREIGN
+        )
+
+
 def retention(log: Log) -> Iterator[Finding]:
     """Profiles must outlive the oldest generation in use: its test compares with its first epochs."""
-    kept = PROFILES.retention
-    began = {name: found for name in pipelines(log) if (found := _generation_began(log, name)) is not None}
-    old = {name: log.now() - at for name, at in began.items() if kept != FOR_EVER and log.now() - at > kept - MARGIN}
-    for name, age in old.items():
-        cure = f"keep {PROFILES.name} longer: raise its declared retention, and retention.ms on the broker"
-        yield Finding(f"{name}: its generation began {age // DAY} days ago; profiles stay {kept // DAY}", False, cure)
-    if not old:
+    kept, young = PROFILES.retention, True
+    for name in pipelines(log):
+        try:
+            began = _generation_began(log, name)
+        except UserError as error:
+            yield Finding(f"{LEDGER.name}: {in_one_line(error)}", False, FOREIGN)
+            continue
+        age = 0 if began is None else log.now() - began
+        if kept != FOR_EVER and age > kept - MARGIN:
+            young, words = False, f"its generation began {age // DAY} days ago; profiles stay {kept // DAY}"
+            cure = f"keep {PROFILES.name} longer: raise its declared retention, and retention.ms on the broker"
+            yield Finding(f"{name}: {words}", False, cure)
+    if young:
         yield Finding(f"profiles stay {kept // DAY} days, longer than any generation in use is old", True)
 
 

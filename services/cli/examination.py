@@ -21,11 +21,15 @@ FILE, SAMPLE, LEDGER, SUMMARY, BLOBS = "pipeline.yaml", "sample.csv", "ledger.js
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at and how it is; ``cure`` says what to do where it isn't well."""
+    """What was looked at and how it is; ``cure`` says what to do where it isn't well.
+
+    ``seen``: False for what can't be looked at from here, and need not be.
+    """
 
     what: str
     well: bool
     cure: str = ""
+    seen: bool = True
 
 
 def examine(place: Path, data: Path | None) -> Iterator[Finding]:
@@ -104,7 +108,9 @@ def _writable(folder: Path) -> Finding:
 
 
 def _pipeline(file: Path, data: Path | None, *, known: bool) -> Iterator[Finding]:
-    from shared.domain.estimators import EstimatorError, check_estimator
+    from services.cli.usable import check_usable
+    from services.drift_detection.detectors import DetectorError
+    from shared.domain.estimators import EstimatorError
     from shared.domain.pipeline_file import PipelineFileError, read_pipeline
 
     try:
@@ -114,8 +120,8 @@ def _pipeline(file: Path, data: Path | None, *, known: bool) -> Iterator[Finding
         return
     yield Finding(f"{file}: pipeline {pipeline.name!r}, {len(pipeline.contract.features)} features", True)
     try:
-        check_estimator(pipeline.estimator, pipeline.contract.label.task)
-    except EstimatorError as error:
+        check_usable(pipeline)
+    except (EstimatorError, DetectorError) as error:
         yield Finding(str(error), False)
     else:
         yield Finding(f"estimator {pipeline.estimator.path}", True)

@@ -45,7 +45,18 @@ def ledger_history(log: Log, pipeline: str, open_blobs: Callable[[], Blobs]) -> 
 
 def pipelines(log: Log) -> tuple[str, ...]:
     """Every pipeline that the ledger speaks of, by name."""
-    return tuple(sorted({message.key for message in whole(log, LEDGER.name)}))
+    partitions = log.partitions(LEDGER.name)
+    return tuple(sorted({message.key for message in whole(log, LEDGER.name) if _at_home(message, partitions)}))
+
+
+def strangers(log: Log) -> int:
+    """Messages of no pipeline: without a key, or not in its partition, where nobody looks for them."""
+    partitions = log.partitions(LEDGER.name)
+    return sum(not _at_home(message, partitions) for message in whole(log, LEDGER.name))
+
+
+def _at_home(message: Message, partitions: int) -> bool:
+    return bool(message.key) and partition_of(message.key, None, partitions) == message.partition
 
 
 def refuse_unknown(log: Log, pipeline: str) -> None:

@@ -48,7 +48,7 @@ def _object(line: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UserError(f"a line is no JSON object: it begins with {line[:40].decode(errors='replace')!r}")
+        raise UserError("a line is no JSON object; send one per line")
     return found
 
 

@@ -42,11 +42,11 @@ class Problem:
 
 def problem(data: Recorded, options: Options) -> Problem:
     """UserError, or one of the families of `services.cli.errors`, for options that don't fit each other or the data."""
-    from shared.domain.estimators import check_estimator
+    from services.cli.usable import check_usable
 
     found = _from_file(options) if options.pipeline else _inferred(data, options)
     pipeline = _adjusted(found.pipeline, options)
-    check_estimator(pipeline.estimator, pipeline.contract.label.task)
+    check_usable(pipeline)
     return Problem(pipeline, (*found.notes, *_few_blocks(pipeline, data.seen.rows)))
 
 

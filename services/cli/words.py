@@ -151,7 +151,9 @@ def _warnings(warnings: tuple[str, ...]) -> str:
 
 def _requested(event: TrainingRequested) -> str:
     rows = f"labelled rows {whole(event.data.first_label)} to {whole(event.data.last_label)}"
-    return f"training requested ({event.trigger}): {rows}, {window_words(event.window)}"
+    # The first rows that there are: of which the last ones are chosen only later.
+    window = "" if event.trigger == "bootstrap" else f", {window_words(event.window)}"
+    return f"training requested ({event.trigger}): {rows}{window}"
 
 
 def _completed(event: TrainingCompleted) -> str:

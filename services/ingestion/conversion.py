@@ -78,7 +78,7 @@ def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
         return array.cast(pa.string())
-    return array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
+    return array
 
 
 def _nothing_fits(values: pa.Array, target: pa.DataType) -> Converted:
@@ -93,7 +93,7 @@ def _mask(values: pa.Array) -> Mask:
 def _to_number(values: pa.Array) -> Converted:
     if pa.types.is_floating(values.type):
         return Converted(_without_nan(values.cast(pa.float64())))
-    if pa.types.is_integer(values.type):
+    if pa.types.is_integer(values.type) or pa.types.is_decimal(values.type):
         return Converted(values.cast(pa.float64(), safe=False))
     if pa.types.is_string(values.type):
         return _number_in_text(values)
@@ -129,6 +129,8 @@ def _to_integer(values: pa.Array) -> Converted:
         return _integer_exactly(values)
     if pa.types.is_floating(values.type):
         return _integer_in_float(values.cast(pa.float64()))
+    if pa.types.is_decimal(values.type):
+        return _integer_exactly(_decimal_text(values))
     return _nothing_fits(values, pa.int64())
 
 
@@ -174,6 +176,7 @@ WRITABLE = (
     pa.types.is_time,
 )
 """Types whose values have one way to be written as text."""
+NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
 
 
 def _to_category(values: pa.Array) -> Converted:
@@ -182,16 +185,25 @@ def _to_category(values: pa.Array) -> Converted:
         return Converted(values)
     if pa.types.is_floating(kind):
         return Converted(_without_nan(values.cast(pa.float64())).cast(pa.string()))
+    if pa.types.is_decimal(kind):
+        return Converted(_decimal_text(values))
     if any(is_plain(kind) for is_plain in WRITABLE):
         return Converted(values.cast(pa.string()))
     return _nothing_fits(values, pa.string())
+
+
+def _decimal_text(values: pa.Array) -> pa.Array:
+    """All digits, which a float would not keep, and no zeros behind the last one of a fraction: 1.50 is "1.5"."""
+    text = pc.replace_substring_regex(values.cast(pa.string()), r"^-?0E.*$|\.0*$", "")
+    text = pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1")
+    return pc.if_else(pc.equal(text, ""), "0", text)
 
 
 def _to_boolean(values: pa.Array) -> Converted:
     kind = values.type
     if pa.types.is_boolean(kind):
         return Converted(values)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if any(each(kind) for each in NUMERIC):
         return _truth(_to_category(values).values)
     return _truth(_without_blanks(values)) if pa.types.is_string(kind) else _nothing_fits(values, pa.bool_())
 
@@ -209,7 +221,7 @@ def _to_timestamp(values: pa.Array) -> Converted:
     kind, target = values.type, ARROW_TYPES[Kind.TIMESTAMP]
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _instant_in_ticks(values.cast(pa.timestamp("ms")) if pa.types.is_date(kind) else values)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if any(each(kind) for each in NUMERIC):
         return _instant_in_milliseconds(values)
     return _instant_in_text(values) if pa.types.is_string(kind) else _nothing_fits(values, target)
 
@@ -238,24 +250,39 @@ def _instant_in_milliseconds(values: pa.Array) -> Converted:
 def _instant_in_text(values: pa.Array) -> Converted:
     target = ARROW_TYPES[Kind.TIMESTAMP]
     try:
-        return Converted(values.cast(target))
+        converted = values.cast(target)
+        if _all_have_dates(converted):
+            return Converted(converted)
     except pa.ArrowInvalid:
-        filled = _without_blanks(values)
-        instants = [None if text is None else _instant(text) for text in filled.to_pylist()]
-        converted = pa.array(instants, pa.int64()).cast(target)
-        return Converted(converted, _mask(pc.and_(filled.is_valid(), converted.is_null())))
+        pass
+    filled = _without_blanks(values)
+    instants = [None if text is None else _instant(text) for text in filled.to_pylist()]
+    converted = pa.array(instants, pa.int64()).cast(target)
+    return Converted(converted, _mask(pc.and_(filled.is_valid(), converted.is_null())))
+
+
+def _all_have_dates(instants: pa.Array) -> bool:
+    """A zone may carry the first and the last hours of the calendar out of it."""
+    ends = pc.min_max(instants.cast(pa.int64()))
+    first, last = ends["min"].as_py(), ends["max"].as_py()
+    return first is None or (_has_date(first) and _has_date(last))
+
+
+def _has_date(microseconds: int) -> bool:
+    return FIRST_INSTANT <= microseconds // 1000 <= LAST_INSTANT
 
 
 def _instant(text: str) -> int | None:
     """Epoch microseconds, or None for text that names no instant. A time without a zone is UTC."""
     try:
-        if WHOLE.fullmatch(text):
-            milliseconds = int(text)
-            return milliseconds * 1000 if FIRST_INSTANT <= milliseconds <= LAST_INSTANT else None
-        instant = datetime.fromisoformat(text)
-        return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
+        microseconds = int(text) * 1000 if WHOLE.fullmatch(text) else _microseconds(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return None
+    return microseconds if _has_date(microseconds) else None
+
+
+def _microseconds(instant: datetime) -> int:
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
 
 
 CONVERSIONS: dict[pa.DataType, Callable[[pa.Array], Converted]] = {

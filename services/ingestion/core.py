@@ -13,7 +13,7 @@ from services.ingestion import messages
 from services.ingestion.commands import COMMAND, InvalidCommand, command_of
 from services.ingestion.delivery import Action, Delivery, of_message, of_request
 from services.ingestion.identity import batch_id
-from services.ingestion.raw import DeadRow, RawRows, UnreadableBody
+from services.ingestion.raw import TOO_LARGE, TOO_MANY_ROWS, DeadRow, RawRows, UnreadableBody
 from services.ingestion.registry import read_rows
 from services.ingestion.typed import Target, labels_target, records_target, typed_rows
 from shared.domain.contract import Contract
@@ -27,10 +27,14 @@ from shared.events.envelope import from_message, to_append
 from shared.events.topics import COMMANDS, SERVING
 from shared.runtime.core import Answer, Append, Effect, Input, Message, Read, Request, Step, Unit
 
-ACCEPTED, BAD_REQUEST, NOT_FOUND, CONFLICT, UNSUPPORTED, UNPROCESSABLE = 202, 400, 404, 409, 415, 422
+ACCEPTED, BAD_REQUEST, NOT_FOUND, CONFLICT, LARGE, UNSUPPORTED, UNPROCESSABLE = 202, 400, 404, 409, 413, 415, 422
+STATUSES = {"unknown-format": UNSUPPORTED, TOO_LARGE: LARGE, TOO_MANY_ROWS: LARGE}
+"""Of bodies that can't be read, where it isn't 400."""
 PROBLEMS_TOLD = 20
 MOST_DEAD = 10_000
 """Rows of one delivery that become letters of their own, each of which takes memory."""
+MOST_DEAD_BYTES = 64 << 20
+"""Of their letters: each brings the names of all columns along, which may be longer than the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,7 @@ def _delivered(delivery: Delivery, state: IngestionState, read: Read) -> Outcome
     try:
         raw = read_rows(delivery.content_type, delivery.body, target.wanted)
     except UnreadableBody as error:
-        status = UNSUPPORTED if error.reason == "unknown-format" else BAD_REQUEST
-        return _refusal(status, error.reason, str(error))
+        return _refusal(STATUSES.get(error.reason, BAD_REQUEST), error.reason, str(error))
     if not raw.received:
         return _refusal(BAD_REQUEST, "empty", "the body holds no rows")
     return _typed(delivery, raw, target, pipeline, state.file)
@@ -144,8 +147,7 @@ def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline,
     batch = batch_id(pipeline.name, raw.key or delivery.key)
     rows, dead = typed_rows(raw, target, batch)
     if len(dead) > MOST_DEAD:
-        told = f"{len(dead):,} rows can't be used, and more than {MOST_DEAD:,} in one delivery are not set aside"
-        return _refusal(UNPROCESSABLE, "too-many-dead", f"{told}; nothing of it was taken: send less at once")
+        return _too_many_dead(len(dead), f"{MOST_DEAD:,}")
     cause = message_id(delivery.source) if delivery.source else ""
     accepted = messages.rows_appends(
         rows, action=delivery.action, pipeline=pipeline.name, lanes=pipeline.lanes,
@@ -156,8 +158,28 @@ def _typed(delivery: Delivery, raw: RawRows, target: Target, pipeline: Pipeline,
         ((row, raw.original(row.row)) for row in dead), delivery,
         media_type=raw.media_type, pipeline=pipeline.name, file=file, batch=batch,
     )  # fmt: skip
+    kept = _within(letters, MOST_DEAD_BYTES)
+    if kept is None:
+        return _too_many_dead(len(dead), f"{MOST_DEAD_BYTES:,} bytes of them")
     body = _report(batch, rows, dead, raw.ignored)
-    return Outcome(ACCEPTED if rows.num_rows else UNPROCESSABLE, body, (*accepted, *letters))
+    return Outcome(ACCEPTED if rows.num_rows else UNPROCESSABLE, body, (*accepted, *kept))
+
+
+def _within(letters: Iterator[Append], most_bytes: int) -> tuple[Append, ...] | None:
+    """All letters; None, and none made beyond that, where they take more bytes."""
+    kept: list[Append] = []
+    size = 0
+    for letter in letters:
+        kept.append(letter)
+        size += len(letter.value)
+        if size > most_bytes:
+            return None
+    return tuple(kept)
+
+
+def _too_many_dead(number: int, most: str) -> Outcome:
+    told = f"{number:,} rows can't be used, and more than {most} in one delivery are not set aside"
+    return _refusal(UNPROCESSABLE, "too-many-dead", f"{told}; nothing of it was taken: send less at once")
 
 
 def _report(batch: str, rows: pa.RecordBatch, dead: Iterable[DeadRow], ignored: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 Column: TypeAlias = pa.Array | pa.ChunkedArray
+TOO_LARGE, TOO_MANY_ROWS = "body-too-large", "too-many-rows"
+"""Reasons of a body that would take more memory than a delivery may."""
 
 
 class UnreadableBody(ValueError):
@@ -36,10 +38,11 @@ class DeadRow:
 class RawRows:
     """A delivery's rows, loosely typed.
 
-    ``numbers``: the place in the delivery of each row of ``columns`` (``dead`` ones leave gaps).  ``nested``: per
-    column, which values were lists or objects, where columns of text had to stand in for mixed types.  ``original``:
-    the bytes of the row at a place, readable on their own as ``media_type``.  ``ignored``: columns nobody wanted.
-    ``key``: what the data itself says names the delivery (a CloudEvent's source and id), or "".
+    ``numbers``: the place in the delivery of each row of ``columns`` (``dead`` ones leave gaps).  ``nested`` and
+    ``rounded``: per column of text that stands in for mixed types, which values were lists or objects, and which were
+    floats that others may have become.  ``original``: the bytes of the row at a place, readable on their own as
+    ``media_type``.  ``ignored``: columns nobody wanted.  ``key``: what the data itself says names the delivery (a
+    CloudEvent's source and id), or "".
     """
 
     columns: Mapping[str, Column]
@@ -48,6 +51,7 @@ class RawRows:
     media_type: str
     dead: tuple[DeadRow, ...] = ()
     nested: Mapping[str, Mask] = field(default_factory=dict)
+    rounded: Mapping[str, Mask] = field(default_factory=dict)
     ignored: int = 0
     key: str = ""
 

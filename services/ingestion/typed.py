@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from services.ingestion.conversion import convert
 from services.ingestion.identity import derived_ids
-from services.ingestion.raw import DeadRow, Mask, Numbers, RawRows, one_row, rows_of_table
+from services.ingestion.raw import Column, DeadRow, Mask, Numbers, RawRows, one_row, rows_of_table
 from shared.domain.contract import Contract, Kind
 from shared.domain.rows import ARROW_TYPES, ID, ingested_schema, labels_schema
 
@@ -112,6 +112,9 @@ def _ids(raw: RawRows, target: Target, batch_id: str, faults: list[_Fault]) -> p
     if target.id_column is None:
         return derived_ids(batch_id, raw.numbers)
     ids = _column(raw, pa.field(target.id_column, pa.string()), target, faults)
+    _refuse_rounded(raw, target.id_column, faults)
+    # Blank text names nothing, and the second of two such rows would pass for a duplicate.
+    ids = pc.if_else(pc.equal(pc.utf8_trim_whitespace(ids), ""), pa.scalar(None, pa.string()), ids)
     _refuse_nulls(ids, MISSING_ID, f"column {target.id_column!r} names the record and is empty", faults)
     return ids
 
@@ -131,6 +134,26 @@ def _column(raw: RawRows, field: pa.Field, target: Target, faults: list[_Fault])
     if field.name in target.required:
         _refuse_nulls(values, MISSING_LABEL, f"column {field.name!r} is the label and is empty", faults)
     return values
+
+
+def _refuse_rounded(raw: RawRows, name: str, faults: list[_Fault]) -> None:
+    """Two ids that are one number after their way through floats would be one record."""
+    inexact = raw.rounded.get(name)
+    if inexact is None and name in raw.columns:
+        inexact = _rounded(raw.columns[name])
+    if inexact is not None and inexact.any():
+        told = f"column {name!r} names the record and is a number that floats can't tell from others: send ids as text"
+        faults.append(_Fault(inexact, WRONG_TYPE, told))
+
+
+def _rounded(column: Column) -> Mask | None:
+    """Which numbers others may have become: floats with a fraction, or with more digits than floats hold."""
+    if not pa.types.is_floating(column.type):
+        return None
+    numbers = np.asarray(column)
+    with np.errstate(invalid="ignore"):
+        whole = (np.abs(numbers) < 2.0 ** (np.finfo(numbers.dtype).nmant + 1)) & (np.floor(numbers) == numbers)
+    return np.asarray(~whole & ~np.isnan(numbers), dtype=np.bool_)
 
 
 def _refuse_nulls(values: pa.Array, reason: str, message: str, faults: list[_Fault]) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shared.domain.contract import Label
-from shared.domain.design import design_matrix, learn_columns
+from shared.domain.design import design_matrix, learn_columns, within
 from shared.domain.models import Model
 from shared.domain.pipeline import Pipeline
 from shared.events.letters import without_values
@@ -45,7 +45,7 @@ def loss_scale(label: Label, rows: pa.Table) -> float:
     """What counts as a whole error: 1 for classes, two standard deviations of the target for regression."""
     if label.task == "classification":
         return 1.0
-    return 2 * float(np.std(rows[label.name].to_numpy())) or 1.0
+    return 2 * float(np.std(within(rows[label.name].to_numpy()))) or 1.0
 
 
 def environment() -> dict[str, str]:
@@ -60,10 +60,11 @@ def _target(rows: pa.Table, label: Label) -> NDArray[Any]:
     target: NDArray[Any] = rows[label.name].to_numpy()
     if not len(target):
         raise FitError("no labelled row is in the range: labels have not come, or every row lies under a data fault")
-    if label.task == "classification":
-        target = target.astype(str)
-        if len(np.unique(target)) < 2:
-            raise FitError(f"all {len(target)} labels are the same: a classifier needs two classes at least")
+    if label.task == "regression":
+        return within(target)
+    target = target.astype(str)
+    if len(np.unique(target)) < 2:
+        raise FitError(f"all {len(target)} labels are the same: a classifier needs two classes at least")
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import combinations
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,6 +44,10 @@ class Feature(Strict):
             raise ValueError(
                 f"feature {self.name!r}: a range goes with a number or an integer, not {self.kind.value!r}"
             )
+        if self.allowed == ():
+            raise ValueError(
+                f"feature {self.name!r}: 'allowed' is empty, so no value would do; list some, or leave it out"
+            )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"feature {self.name!r}: minimum {self.minimum} is above maximum {self.maximum}")
         return self
@@ -72,16 +77,28 @@ class Contract(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"feature {twice[0]!r} is declared twice")
-        reserved = sorted(name for name in names if name.startswith("_"))
+        roles = {"label": self.label.name, "record_id": self.record_id, "event_time": self.event_time}
+        named = [
+            *((f"feature {name!r}", name) for name in sorted(names)),
+            *((f"{r} {n!r}", n) for r, n in roles.items()),
+        ]
+        reserved = [what for what, name in named if name is not None and name.startswith("_")]
         if reserved:
-            raise ValueError(
-                f"feature {reserved[0]!r}: names that begin with '_' are Driftloop's own; rename the column"
-            )
-        declared = [f for f in self.features if f.name == self.event_time]
-        if declared and declared[0].kind is not Kind.TIMESTAMP:
-            raise ValueError(f"event_time {self.event_time!r} is a feature of another kind than 'timestamp'")
+            raise ValueError(f"{reserved[0]}: names that begin with '_' are Driftloop's own; rename the column")
         if self.label.name in names:
             raise ValueError(f"the label {self.label.name!r} is also a feature: a model would read its own answer")
+        for one, other in combinations([role for role, name in roles.items() if name is not None], 2):
+            if roles[one] == roles[other]:
+                raise ValueError(f"{one} and {other} are both {roles[one]!r}; a column has one of these roles at most")
+        return self
+
+    @model_validator(mode="after")
+    def _kinds_go_with_their_use(self) -> Self:
+        if all(feature.kind is Kind.TIMESTAMP for feature in self.features):
+            raise ValueError("all features are timestamps, and no model reads the clock; add one of another kind")
+        declared = [feature for feature in self.features if feature.name == self.event_time]
+        if declared and declared[0].kind is not Kind.TIMESTAMP:
+            raise ValueError(f"event_time {self.event_time!r} is a feature of another kind than 'timestamp'")
         return self
 
     def feature(self, name: str) -> Feature:

@@ -14,6 +14,10 @@ from shared.domain.contract import Contract, Kind
 ONE_HOT_LIMIT = 32
 """Categories that get a column each, the most frequent first; the rest share none of them (all zeros)."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Where numbers end for a model: scikit-learn's trees read float32 and refuse what it can't hold, and one such row
+would stop every training that it is in."""
+
 Matrix = NDArray[np.float64]
 
 
@@ -40,9 +44,21 @@ def learn_columns(contract: Contract, rows: pa.Table) -> tuple[Column, ...]:
 
 
 def design_matrix(columns: tuple[Column, ...], rows: pa.Table | pa.RecordBatch) -> Matrix:
-    """(rows, matrix columns) floats; a missing value is NaN, an unseen category all zeros."""
-    parts = [_part(column, rows.column(column.name)) for column in columns]
+    """(rows, matrix columns) floats; a missing value is NaN, an unseen category all zeros. A column that the rows don't
+    have, since the contract has given it up, is missing in each."""
+    parts = [_part(column, _values(column, rows)) for column in columns]
     return np.column_stack(parts) if parts else np.empty((rows.num_rows, 0))
+
+
+def _values(column: Column, rows: pa.Table | pa.RecordBatch) -> pa.Array:
+    if column.name in rows.schema.names:
+        return rows.column(column.name)
+    return pa.nulls(rows.num_rows, pa.string() if column.kind == Kind.CATEGORY else pa.float64())
+
+
+def within(values: Matrix) -> Matrix:
+    """What lies beyond `LARGEST`, on either side, moved there."""
+    return np.clip(values, -LARGEST, LARGEST)
 
 
 def _part(column: Column, values: pa.Array) -> Matrix:
@@ -58,7 +74,9 @@ def _part(column: Column, values: pa.Array) -> Matrix:
             else np.zeros((len(values), 1))
         )
     # A cast of an integer or boolean column keeps its nulls, and to_numpy turns nulls of a float column into NaN.
-    return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    # A safe cast would refuse the whole batch for one integer beyond 2**53.
+    numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return within(np.asarray(numbers, dtype=np.float64))
 
 
 def _frequent(values: pa.ChunkedArray) -> tuple[str, ...]:

@@ -41,12 +41,10 @@ def build_estimator(estimator: Estimator, allowed: tuple[str, ...] = ALLOWED_MOD
 
 
 def check_estimator(estimator: Estimator, task: Task) -> None:
-    """That it can be built and predicts what the task asks for. Raises `EstimatorError`."""
-    from sklearn.base import is_classifier, is_regressor
-
+    """That it can be built, predicts what the task asks for, and takes its parameters. Raises `EstimatorError`."""
     built = build_estimator(estimator)
     try:
-        fits = is_classifier(built) if task == "classification" else is_regressor(built)
+        fits = predicts(built, task)
     except (AttributeError, TypeError, ValueError):
         raise EstimatorError(f"estimator {estimator.path!r} is made of parts that don't go together") from None
     # Asked of the class: a stacking estimator's object has no 'predict' before it is fitted.
@@ -54,6 +52,14 @@ def check_estimator(estimator: Estimator, task: Task) -> None:
         raise EstimatorError(f"estimator {estimator.path!r} has no 'predict': give {WANTED[task]}")
     if not fits:
         raise EstimatorError(f"estimator {estimator.path!r} is none for {task}: give {WANTED[task]}")
+    _check_values(estimator.path, built)
+
+
+def predicts(estimator: Any, task: Task) -> bool:
+    """Whether it is a classifier or a regressor, as the task asks; what is made of odd parts raises."""
+    from sklearn.base import is_classifier, is_regressor
+
+    return bool(is_classifier(estimator) if task == "classification" else is_regressor(estimator))
 
 
 def resolve_estimator(path: str, allowed: tuple[str, ...] = ALLOWED_MODULES) -> type[Any]:
@@ -101,6 +107,16 @@ def _check_parts(path: str, arguments: dict[str, Any]) -> None:
     for name in PARTS & arguments.keys():
         if not _is_part(arguments[name]):
             raise EstimatorError(f"estimator {path!r}: {name} is {arguments[name]!r}; write it as {PART}")
+
+
+def _check_values(path: str, built: Any) -> None:
+    """What scikit-learn itself says of the values, and would say no sooner than at the first fit; its parts' too."""
+    for part in (built, *built.get_params(deep=True).values()):
+        if hasattr(part, "_validate_params") and not inspect.isclass(part):
+            try:
+                part._validate_params()
+            except (TypeError, ValueError) as error:
+                raise EstimatorError(f"estimator {path!r}: {' '.join(str(error).split())}") from None
 
 
 def _is_part(value: Any) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shared.domain.design import Column, Matrix, design_matrix
+from shared.domain.design import Column, Matrix, design_matrix, within
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",
@@ -43,6 +43,8 @@ TRUSTED = (
 )
 """Types that skops does not vouch for by itself and that plain scikit-learn models contain. Exact names only."""
 
+CLASS_TYPES = (pa.types.is_string, pa.types.is_integer, pa.types.is_boolean, pa.types.is_floating)
+
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 IDENTIFIER = re.compile(r'("__id__": |"file": ")(\d+)')
 
@@ -63,16 +65,25 @@ class Model:
         """Predicted labels, and a score per row: the predicted class's probability (NaN where there is none)."""
         matrix = design_matrix(self.columns, rows)
         if self.task == "regression":
-            return pa.array(self.estimator.predict(matrix), pa.float64()), np.full(len(matrix), np.nan)
+            return pa.array(within(self.estimator.predict(matrix)), pa.float64()), np.full(len(matrix), np.nan)
         return _classify(self.estimator, matrix)
 
 
 def _classify(estimator: Any, matrix: Matrix) -> tuple[pa.Array, NDArray[np.float64]]:
     if not hasattr(estimator, "predict_proba"):
-        return pa.array(estimator.predict(matrix), pa.string()), np.full(len(matrix), np.nan)
+        return class_texts(estimator.predict(matrix)), np.full(len(matrix), np.nan)
     chances = _forest_chances(estimator, matrix) if _is_plain_forest(estimator) else estimator.predict_proba(matrix)
     best = chances.argmax(axis=1)
-    return pa.array(estimator.classes_[best], pa.string()), chances.max(axis=1)
+    return class_texts(estimator.classes_).take(pa.array(best)), chances.max(axis=1)
+
+
+def class_texts(classes: NDArray[Any]) -> pa.Array:
+    """Classes as a stream's labels are written: 0 is '0', and True is 'true'. TypeError for what no label can be."""
+    values = pa.array(classes)
+    if not any(is_plain(values.type) for is_plain in CLASS_TYPES):
+        raise TypeError(f"classes are texts, numbers or booleans, and not {values.type}")
+    # By Arrow's cast, which also writes the labels that come as numbers.
+    return values.cast(pa.string())
 
 
 def _is_plain_forest(estimator: Any) -> bool:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from shared.domain.contract import Contract, Strict
 
-Rows = int
+MOST = 1_000_000_000
+"""What any count in the file may be: far more than is ever waited for, and far from where 64 bits end."""
+LARGEST_WINDOW = 10_000_000
+"""Rows of one model: a training holds several times as many."""
+Rows = Annotated[int, Field(le=MOST)]
+Windows = Annotated[float, Field(le=1_000_000)]
+"""A length in units of W; times the largest W it is still a number of rows that 64 bits hold."""
 LARGEST_SEED = 2**32 - 1
 """What scikit-learn takes for a ``random_state``."""
 
@@ -28,7 +34,7 @@ class FaultPolicy(Strict):
     null_rise: float = Field(0.2, gt=0, le=1, description="Rise of a column's null share that is a fault.")
     reject_share: float = Field(0.3, gt=0, le=1, description="Share of rejected rows that is a surge.")
     unit_change_share: float = Field(0.8, gt=0, le=1, description="Share of values whose decimal exponent moved alike.")
-    clean_epochs: int = Field(2, ge=1, description="Clean epochs in a row that clear a fault.")
+    clean_epochs: int = Field(2, ge=1, le=MOST, description="Clean epochs in a row that clear a fault.")
     swap_blocks: bool = Field(False, description="Whether a suspected column swap blocks retraining.")
 
 
@@ -39,7 +45,9 @@ class InputDriftPolicy(Strict):
         "auto", description="What is exchangeable: rows, or whole blocks."
     )
     epoch: Rows = Field(100, ge=10, description="Rows per epoch (the block's length where the unit is blocks).")
-    false_alarm_epochs: int = Field(400, ge=2, description="A: a false alarm within n epochs has chance n/A at most.")
+    false_alarm_epochs: int = Field(
+        400, ge=2, le=MOST, description="A: a false alarm within n epochs has chance n/A at most."
+    )
     minimum_effect: float = Field(
         0.1, ge=0, le=1, description="Total-variation distance below which evidence stays silent."
     )
@@ -48,7 +56,7 @@ class InputDriftPolicy(Strict):
 class PerformanceDriftPolicy(Strict):
     """The sequential test on labelled losses of the version in service."""
 
-    false_alarm_labels: int = Field(10_000, ge=100, description="Labels between false alarms, at least.")
+    false_alarm_labels: int = Field(10_000, ge=100, le=MOST, description="Labels between false alarms, at least.")
     tolerance: float = Field(0.02, ge=0, lt=1, description="Rise of the loss that nobody needs to be woken for.")
     objective: float | None = Field(None, description="Absolute loss that must not be exceeded, whatever the baseline.")
 
@@ -85,7 +93,7 @@ class Steps:
 class Budget(Strict):
     """At most so many trainings per so many labelled rows."""
 
-    trainings: int = Field(ge=1)
+    trainings: int = Field(ge=1, le=MOST)
     labels: Rows = Field(ge=1)
 
 
@@ -96,25 +104,32 @@ class RetrainingPolicy(Strict):
     on_inputs: Literal["check", "watch"] = Field(
         "watch", description="Record input drift, or also bring the next check forward."
     )
-    stages: tuple[float, ...] = Field(
+    stages: tuple[Windows, ...] = Field(
         (0.2,), description="Windows of labelled rows after the change before each training."
     )
     choose_window: bool = Field(True, description="Let probes choose between past-and-present and present-only.")
-    check_after: float | None = Field(
+    check_after: Windows | None = Field(
         1.0,
         gt=0,
         description="Windows after a training until probes try a fresh one: sooner if the rows since a change double.",
     )
-    check_again: float = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
+    check_again: Windows = Field(1.0, gt=0, description="Windows until the next check after one that found no gain.")
     every: Rows | None = Field(None, ge=1, description="Train every so many labelled rows, whatever the data say.")
-    schedule_hours: float | None = Field(None, gt=0, description="Train every so many hours of event time.")
+    schedule_hours: float | None = Field(
+        None, gt=0, le=1_000_000, description="Train every so many hours of event time."
+    )
     growth: float | None = Field(
-        None, gt=1, description="Train once the labelled rows have grown by this factor since the last training."
+        None,
+        gt=1,
+        le=MOST,
+        description="Train once the labelled rows have grown by this factor since the last training.",
     )
     last: Rows | None = Field(None, ge=2, description="Train on the last so many labelled rows alone.")
-    half_life: float | None = Field(1.5, gt=0, description="Windows after which a row counts half.")
-    memory: float = Field(9.0, ge=1, description="Windows of labelled rows that a training looks back at most.")
-    minimum_labels: Rows = Field(20, ge=2, description="Labelled rows below which nothing is trained.")
+    half_life: Windows | None = Field(1.5, ge=0.05, description="Windows after which a row counts half.")
+    memory: Windows = Field(9.0, ge=1, description="Windows of labelled rows that a training looks back at most.")
+    minimum_labels: int = Field(
+        20, ge=2, le=LARGEST_WINDOW, description="Labelled rows below which nothing is trained."
+    )
     cooldown: Rows = Field(0, ge=0, description="Labelled rows after a training in which no other starts.")
     budget: Budget | None = None
 
@@ -137,7 +152,7 @@ class PromotionPolicy(Strict):
     after_drift: Literal["provisional", "proven", "unconditional"] = "provisional"
     otherwise: Literal["provisional", "proven", "unconditional"] = "provisional"
     odds: float = Field(20.0, gt=1)
-    watch: float = Field(1.0, gt=0, description="Windows of labels in which the old champion may come back.")
+    watch: Windows = Field(1.0, gt=0, description="Windows of labels in which the old champion may come back.")
     slices: tuple[str, ...] = Field((), description="Category features whose values must not get worse.")
     slice_tolerance: float = Field(0.05, ge=0, le=1)
 
@@ -148,8 +163,11 @@ class Pipeline(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     contract: Contract
     estimator: Estimator = Estimator()
-    window: Rows = Field(
-        1000, ge=20, description="W: labelled rows that make a usable model. Other policies are in units of it."
+    window: int = Field(
+        1000,
+        ge=20,
+        le=LARGEST_WINDOW,
+        description="W: labelled rows that make a usable model. Other policies are in units of it.",
     )
     lanes: int = Field(1, ge=1, le=64)
     label_wait: Rows = Field(

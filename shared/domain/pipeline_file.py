@@ -19,6 +19,7 @@ from shared.domain.digest import digest
 from shared.domain.pipeline import Pipeline
 
 Location = tuple[int | str, ...]
+MERGE = "tag:yaml.org,2002:merge"
 TOLD = 50
 """Problems of one file that are put into words: nobody reads more, and finding the nearest known key takes its time."""
 
@@ -110,7 +111,10 @@ def _syntax_problems(node: yaml.Node, path: Location = ()) -> Iterator[str]:
         seen: set[str] = set()
         for key, value in node.value:
             name = str(key.value)
-            if name in seen:
+            if key.tag == MERGE:
+                place = f"line {key.start_mark.line + 1}: {_dotted((*path, name))}"
+                yield f"{place}: merge keys are not read; write the keys out where they belong"
+            elif name in seen:
                 yield f"line {key.start_mark.line + 1}: {_dotted((*path, name))}: is given twice; keep one"
             seen.add(name)
             yield from _syntax_problems(value, (*path, name))

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 MILLION = 1_000_000
+LARGEST_ERROR = 1e100
+"""Larger errors count as this one, and so does one that is no number: its square in millionths is still a float."""
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def classification_quality(true: Sequence[str], predicted: Sequence[str]) -> Qua
 
 def regression_quality(true: Sequence[float], predicted: Sequence[float], loss_scale: float) -> Quality:
     """Counts of one slice's predictions; rows are rounded to millionths one by one, so sums merge exactly."""
-    errors = np.abs(np.asarray(true, dtype=np.float64) - np.asarray(predicted, dtype=np.float64))
+    errors = _errors(np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64))
     return Quality(
         len(errors),
         sum(bounded_losses(errors, loss_scale)),
@@ -115,12 +119,18 @@ def regression_quality(true: Sequence[float], predicted: Sequence[float], loss_s
     )
 
 
-def bounded_losses(errors: np.ndarray[tuple[int], np.dtype[np.float64]], loss_scale: float) -> list[int]:
-    """|error| over the scale, cut at 1, in millionths per row."""
-    return [int(loss) for loss in np.rint(np.minimum(errors / loss_scale, 1.0) * MILLION)]
+def _errors(true: Floats, predicted: Floats) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.fmin(np.abs(true - predicted), LARGEST_ERROR)
 
 
-def _millionths(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+def bounded_losses(errors: Floats, loss_scale: float) -> list[int]:
+    """|error| over the scale, cut at 1, in millionths per row. An error that is no number is a whole one."""
+    # 'fmin' gives the other side where one is NaN.
+    return [int(loss) for loss in np.rint(np.fmin(errors / loss_scale, 1.0) * MILLION)]
+
+
+def _millionths(values: Floats) -> int:
     # Python integers: squares of large errors would overflow 64 bits.
     return sum(round(value * MILLION) for value in values.tolist())
 

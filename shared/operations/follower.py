@@ -61,8 +61,8 @@ class Owned(Followed, Protocol):
 class FollowerThread:
     """A `Door`: the follower on a thread of its own. It owns the log, which no other thread may read.
 
-    ``also`` is done in every turn. A log that fails is read on from where it was: what is told is how things are, and
-    being told twice changes nothing.
+    ``also`` is done in every turn: first when everything from the start has been told. A log that fails is read on from
+    where it was: what is told is how things are, and being told twice changes nothing.
     """
 
     def __init__(self, follower: Follower, log: Owned, also: Callable[[], object]) -> None:
@@ -75,7 +75,7 @@ class FollowerThread:
         self._thread = Thread(target=self._run, name="follower", daemon=True)
 
     def ready(self) -> bool:
-        """Whether everything that had been said when it started was told."""
+        """Whether everything that had been said when it started was told, and done something about once."""
         return self._caught_up.is_set()
 
     def start(self) -> None:
@@ -99,10 +99,10 @@ class FollowerThread:
     def _turn(self) -> None:
         if not self._caught_up.is_set():
             self._follower.open()
-            self._caught_up.set()
         moved = self._follower.turn()
         self._attention.turn_to(*self._follower.places())
         self._also()
+        self._caught_up.set()
         if not moved:
             self._log.wait(IDLE)
             self._attention.check()

@@ -8,10 +8,18 @@ from time import monotonic
 
 Verdict = tuple[bool, str]
 """(yes or no, the reason in words)"""
+Waits = Callable[[], str]
+"""What something still waits for, in words; "" where it has all that it needs."""
+
+
+def nothing() -> str:
+    """Of who needs nothing."""
+    return ""
 
 
 class Health:
-    """*Live*: the loop has turned within ``stall`` seconds. *Ready*: what it needs is open, and it isn't stopping."""
+    """*Live*: the loop has turned within ``stall`` seconds. *Ready*: what it needs is open, nothing else is waited for,
+    and it isn't stopping."""
 
     def __init__(self, stall: float, clock: Callable[[], float] = monotonic) -> None:
         self.stall = stall
@@ -20,6 +28,7 @@ class Health:
         self._beat = clock()
         self._closed = "starting"
         self._stopping = False
+        self._waits: Waits = nothing
 
     def beat(self) -> None:
         """The loop is alive, whether or not it has anything to do."""
@@ -33,6 +42,11 @@ class Health:
     def closed(self, reason: str) -> None:
         with self._lock:
             self._closed = reason
+
+    def await_too(self, waits: Waits) -> None:
+        """Not ready either while this says so."""
+        with self._lock:
+            self._waits = waits
 
     def stopping(self) -> None:
         """For good: what still opens on the way out makes nothing ready."""
@@ -49,4 +63,5 @@ class Health:
         with self._lock:
             if self._stopping:
                 return False, "stopping"
-            return not self._closed, self._closed or "ready"
+            reason = self._closed or self._waits()
+            return not reason, reason or "ready"

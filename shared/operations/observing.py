@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import time
 
 from shared.events.data import REASON
-from shared.events.letters import FAILED
+from shared.events.letters import FAILED, without_values
 from shared.events.topics import COMMANDS, LEDGER, RECORDS_DEAD
 from shared.operations.logs import about
 from shared.operations.metrics import OTHERS, Metrics
@@ -24,13 +24,14 @@ class Flow:
     """An `Observer`. A service's own numbers go into `read`, `wrote`, `changed` and `begin`.
 
     Nothing raises out of here: the unit of work that is told of is done, and an error would make the worker do it
-    again. ``clock`` is in seconds since the epoch, as append times are in milliseconds.
+    again. What can't be told costs the number of one message or state, so a service's own methods keep a value for
+    later only once it was told. ``clock`` is in seconds since the epoch, as append times are in milliseconds.
     """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time) -> None:
         self.metrics = metrics
         self._clock = clock
-        self._failed: set[type[Exception]] = set()
+        self._failed: set[str] = set()
         self._pipelines: set[str] = set()
 
     def opened(self) -> None:
@@ -84,7 +85,8 @@ class Flow:
     def _harmless(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - told, once per class: it may happen with every message
-            if type(error) not in self._failed:
-                self._failed.add(type(error))
-                _log.exception("a number could not be told; others of its kind are passed over in silence")
+        except Exception as error:  # noqa: BLE001 - told, once per place: it may happen with every message
+            told = without_values(error)
+            if told not in self._failed:
+                self._failed.add(told)
+                _log.exception("a number could not be told: %s; said once, and others are told as before", told)

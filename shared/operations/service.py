@@ -12,7 +12,7 @@ from typing import Protocol
 from shared.access.tokens import AccessError
 from shared.operations import lifecycle as life
 from shared.operations import loop
-from shared.operations.health import Health
+from shared.operations.health import Health, Waits, nothing
 from shared.operations.http import OperationsServer
 from shared.operations.lifecycle import Lifecycle
 from shared.operations.logs import configure
@@ -39,12 +39,14 @@ class Door(Protocol):
 class Service:
     """``run``: the loop, on the main thread. ``close``: what is left to end when the loop has.
 
-    ``doors`` are opened in order and closed in the opposite one, while the loop still turns.
+    ``doors`` are opened in order and closed in the opposite one, while the loop still turns. ``waits``: what they need
+    beside the loop, before anybody should come through them.
     """
 
     run: Run
     doors: tuple[Door, ...] = ()
     close: Callable[[], None] = lambda: None
+    waits: Waits = nothing
 
 
 def turning(part: loop.Part) -> Run:
@@ -86,6 +88,7 @@ def _answering(
     with closing(OperationsServer(settings.host, settings.port, health, metrics)) as server:
         _log.info("starting; /livez, /readyz and /metrics are on port %d", server.port, extra={"port": server.port})
         with closing(build(metrics)) as service:
+            health.await_too(service.waits)
             return _open(service, lifecycle, health, metrics)
 
 

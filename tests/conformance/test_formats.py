@@ -191,6 +191,32 @@ def test_damaged_binary_bodies_are_unreadable(name: str, damage: slice) -> None:
         typed_rows(read_rows(content_type, body[damage], TARGET.wanted), TARGET, "batch")
 
 
+@pytest.mark.parametrize("rest", ["itself", "garbage"])
+def test_nothing_may_follow_the_end_of_an_arrow_stream(rest: str) -> None:
+    """Its rows would be ignored, and called accepted."""
+    body = arrow_body([row(), row()])
+    with pytest.raises(UnreadableBody, match="bytes follow the end of the Arrow stream"):
+        read_rows("application/vnd.apache.arrow.stream", body + (body if rest == "itself" else b"garbage"), ["price"])
+    assert read_rows("application/vnd.apache.arrow.stream", body[:-8], ["price"]).received == 2, (
+        "the end may be missing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'[{"price": 1},\n {"price": 1e400}]', "line 2, character 12"),
+        (b'[{"shop": "secret"}, {"shop": "\\ud800"}]', "line 1, character 32"),
+        (b'[{"price": NaN}, {"price": secret}]', "line 1, character 28"),
+        (b'[{"price": 1},\n {"shop": "\xff"}]', "byte 26"),
+    ],
+)
+def test_json_that_is_none_is_refused_with_the_place_and_without_a_quotation(body: bytes, place: str) -> None:
+    with pytest.raises(UnreadableBody, match=place) as caught:
+        read_rows("application/json", body, TARGET.wanted)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_cloudevent_may_carry_any_other_format() -> None:
     body = csv_body([row(), row(price=2.5)])
     content = event(1, datacontenttype="text/csv", data_base64=base64.b64encode(body).decode())
@@ -205,6 +231,22 @@ def test_a_cloudevent_may_carry_any_other_format() -> None:
 def test_what_is_no_cloudevent_is_refused(content: Any) -> None:
     with pytest.raises(UnreadableBody):
         read_rows("application/cloudevents+json", json.dumps(content).encode(), TARGET.wanted)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"id": None}, {"id": ""}, {"id": 5}, {"source": ""}, {"type": None}, {"specversion": "2.0"}, {"specversion": 1.0},
+     {"time": "yesterday"}, {"time": "2024-01-02"}, {"time": "2024-01-02T03:04:05"}, {"time": 5}],
+)  # fmt: skip
+def test_events_are_judged_alike_alone_and_in_a_batch(wrong: dict[str, Any]) -> None:
+    bad = event(1, data=row()) | wrong
+    with pytest.raises(UnreadableBody) as alone:
+        read_rows("application/cloudevents+json", json.dumps(bad).encode(), TARGET.wanted)
+    good = event(2, data=row(), time="2024-01-02t23:59:60.5+01:00")
+    raw = read_rows("application/cloudevents-batch+json", json.dumps([good, bad]).encode(), TARGET.wanted)
+    assert [(each.row, each.reason, each.message) for each in raw.dead] == [(1, alone.value.reason, str(alone.value))]
+    assert json.loads(raw.original(1)) == bad
+    assert read_rows("application/cloudevents+json", json.dumps(good).encode(), TARGET.wanted).received == 1
 
 
 def test_epoch_milliseconds_and_rfc_3339_are_the_same_instant() -> None:

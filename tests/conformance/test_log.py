@@ -125,8 +125,8 @@ def written(producer: Producer, *values: bytes, topic: str = "plain") -> Produce
 
 def soon(true: Callable[[], bool]) -> bool:
     """A broker cleans when it likes."""
-    until = monotonic() + 10
-    while not true() and monotonic() < until:
+    deadline = monotonic() + 60
+    while not true() and monotonic() < deadline:
         sleep(0.05)
     return true()
 
@@ -394,13 +394,23 @@ def test_compaction_leaves_undecided_messages_alone(cluster: Cluster) -> None:
 
 
 def test_retention_by_time_moves_the_start(cluster: Cluster) -> None:
-    old, _ = say(cluster.log, b"old", b"old", topic="young")
+    old, last = say(cluster.log, b"old", b"old", topic="young")
+    cluster.outlive()
+    cluster.clean()
+    assert soon(lambda: cluster.log.start_offset("young", 0) > last)
+    with pytest.raises(OffsetOutOfRange):
+        cluster.log.read("young", 0, old, 1)
+    [new] = say(cluster.log, b"new", topic="young")
+    assert cluster.log.end_offset("young", 0) == new + 1
+
+
+@memory_alone  # on a broker, when this test is slow, the new message is old before anybody reads it
+def test_retention_by_time_keeps_what_is_young(cluster: Cluster) -> None:
+    say(cluster.log, b"old", topic="young")
     cluster.outlive()
     say(cluster.log, b"new", topic="young")
     cluster.clean()
-    assert soon(lambda: values(cluster.log, "young") == [b"new"])
-    with pytest.raises(OffsetOutOfRange):
-        cluster.log.read("young", 0, old, 1)
+    assert values(cluster.log, "young") == [b"new"]
 
 
 @memory_alone  # Kafka drops whole segments, of a megabyte at least

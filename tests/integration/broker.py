@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,10 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
+from tests.ports import free_port
+
 IMAGE = "apache/kafka:4.1.0"
-LIFETIME = 1_800
+LIFETIME = 7_200
 """Seconds after which a broker ends by itself."""
 # What a broker does in the background happens within a second here, so that tests can wait for it.
 SETTINGS = {
@@ -58,7 +59,7 @@ class Broker(DockerContainer):
 
     def __init__(self, **settings: str) -> None:
         super().__init__(IMAGE)
-        port, self.hidden, self.proxied = _free_ports(3)
+        port, self.hidden, self.proxied = free_port(), free_port(), free_port()
         self.address = f"localhost:{port}"
         self.with_bind_ports(port, port)
         self.with_bind_ports(self.hidden, self.hidden)
@@ -68,7 +69,7 @@ class Broker(DockerContainer):
         self.with_env("KAFKA_ADVERTISED_LISTENERS", advertised)
         self.with_command(["timeout", str(LIFETIME), "/etc/kafka/docker/run"])
         self.with_kwargs(auto_remove=True)
-        self.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+        self.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(300))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -145,11 +146,3 @@ def _without_reaper() -> Iterator[None]:
         yield
     finally:
         testcontainers_config.ryuk_disabled = before
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as open_until_all_are_known:
-        probes = [open_until_all_are_known.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("localhost", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

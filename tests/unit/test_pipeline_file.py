@@ -76,6 +76,26 @@ def test_order_and_comments_make_no_version() -> None:
            "from 0 on: windows after the change, the nearest first") for given in ("[-0.2]", "[0.5, 0.5]", "[1, 0.2]")),
         (GOOD + "promotion: {slices: [region, nope]}\n", "line 9: promotion: slices names 'nope', which is no "
          "feature; there are price, region"),
+        (GOOD + "drift:\n  <<: {inputs: {epoch: 50}}\n",
+         "line 10: drift.<<: merge keys are not read; write the keys out where they belong"),
+        *((GOOD + f"{key}: 99999999999999999999999\n", f"line 9: {key}: should be less than or equal to {most}; "
+           "it is 99999999999999999999999") for key, most in (("window", 10_000_000), ("label_wait", 1_000_000_000))),
+        (GOOD + "retraining: {every: 1000000001}\n", "line 9: retraining.every: should be less than or equal to "
+         "1000000000; it is 1000000001"),
+        (GOOD + "retraining: {memory: 1.0e+300}\n", "line 9: retraining.memory: should be less than or equal to "
+         "1000000; it is 1e+300"),
+        (GOOD.replace("[north, south]", "[]"), "line 5: contract.features[1]: feature 'region': 'allowed' is empty, "
+         "so no value would do; list some, or leave it out"),
+        *((GOOD.replace("sold", name), f"line 2: contract: label '{name}': names that begin with '_' are Driftloop's "
+           "own; rename the column") for name in ("_id", "_position", "_label", "_offset")),
+        *((GOOD + f"  {role}: _id\n", f"line 2: contract: {role} '_id': names that begin with '_' are Driftloop's "
+           "own; rename the column") for role in ("record_id", "event_time")),
+        *((GOOD + f"  {role}: sold\n", f"line 2: contract: label and {role} are both 'sold'; a column has one of "
+           "these roles at most") for role in ("record_id", "event_time")),
+        (GOOD + "  record_id: at\n  event_time: at\n", "line 2: contract: record_id and event_time are both 'at'; "
+         "a column has one of these roles at most"),
+        ("name: shop\ncontract: {features: [{name: at, kind: timestamp}], label: {name: sold}}\n",
+         "line 2: contract: all features are timestamps, and no model reads the clock; add one of another kind"),
         ("a: &a [*a]", "line 1: aliases ('*name') are not read; write the value out"),
         ("", "is empty; it needs at least 'name' and 'contract'"),
         ("- shop", "has to be a mapping that begins with 'name: …'"),

@@ -24,11 +24,11 @@ def command(
     Prints the ledger's answer; exit code 1 if it is a refusal.
     """
     from services.cli.asking import give
-    from shared.domain.estimators import check_estimator
+    from services.cli.usable import check_usable
     from shared.domain.pipeline_file import read_pipeline
 
     described = read_pipeline(file)
-    check_estimator(described.estimator, described.contract.label.task)
+    check_usable(described)
     text, champion = file.read_bytes(), _read(model)
     if not give(
         described.name,

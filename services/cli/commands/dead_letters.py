@@ -16,6 +16,7 @@ from services.cli.options import AsJson, Name
 
 if TYPE_CHECKING:
     from services.cli.letters.letter import Letter
+    from shared.runtime.ports import Log
 
 Reason = Annotated[str | None, typer.Option(help="Only letters of this reason.")]
 
@@ -31,6 +32,7 @@ def list_letters(name: Name, reason: Reason = None, as_json: AsJson = False) -> 
     from services.cli.letters.letter import letters_of
 
     with running.opened_log() as log:
+        _refuse_unknown(log, name)
         counted: Counter[tuple[str, str]] = Counter()
         for letter in letters_of(log, name, reason):
             counted[letter.stage, letter.reason] += letter.rows or 1
@@ -74,6 +76,7 @@ def export(
     from services.cli.letters.letter import letters_of
 
     with running.opened_log() as log:
+        _refuse_unknown(log, name)
         written = write(letters_of(log, name, reason), name, out, running.opened_blobs, each=each)
     if not written.lines and not written.files:
         print(f"{name} has no dead letters{f' of reason {reason}' if reason else ''}; nothing was written")
@@ -82,11 +85,28 @@ def export(
     print(f"\nNext: repair them, then driftloop replay {name} {out}")
 
 
+def _refuse_unknown(log: Log, name: str) -> None:
+    """UserError for a name that neither the ledger nor any letter knows. Letters of names that were never applied are
+    no rarity: that is why they died."""
+    from services.cli.ledger import pipelines, refuse_unknown
+    from services.cli.letters.letter import letters_of
+
+    if name not in pipelines(log) and next(letters_of(log, name), None) is None:
+        refuse_unknown(log, name)
+
+
 def _line(letter: Letter) -> str:
     rows = f"{letter.rows:,} rows" if letter.rows not in (None, 1) else "1 row" if letter.rows else "a message"
     again = f", put back {letter.replayed} times before" if letter.replayed else ""
-    when = letter.headers.get("ce_time", "")[:19]
-    return f"{letter.place:>9}  {when}  {letter.stage}  {letter.reason}  {rows}{again}: {letter.words}"
+    words = letter.words or f"{len(letter.message.value):,} bytes, and no header that says why or by whom"
+    return f"{letter.place:>9}  {_when(letter)}  {letter.stage}  {letter.reason}  {rows}{again}: {words}"
+
+
+def _when(letter: Letter) -> str:
+    """To the second; when it was appended, where its writer said no time."""
+    from shared.events.envelope import timestamp
+
+    return (letter.headers.get("ce_time") or timestamp(letter.message.timestamp))[:19]
 
 
 def _described(letter: Letter) -> dict[str, object]:

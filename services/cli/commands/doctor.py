@@ -29,7 +29,8 @@ def command(
     """Check this machine, a pipeline file, its data and a run's folder; exit code 1 if something is wrong.
 
     With --running: that the broker answers and its topics are as declared, that no service stands still, that Redis and
-    the doors answer, that the blobs in service are there, and that profiles outlive the oldest generation in use.
+    the doors answer, that the blobs in service are there, and that profiles outlive the oldest generation in use. Redis
+    and blobs that are set nowhere and aren't here are noted, and not looked at.
     """
     well = True
     for finding in _findings(place, data, running):
@@ -53,4 +54,5 @@ def _findings(place: Path | None, data: Path | None, running: bool) -> Iterator[
 
 def _line(finding: Finding) -> str:
     cure = "" if finding.well or not finding.cure else f" -> {finding.cure}"
-    return f"{'ok   ' if finding.well else 'WRONG'}  {finding.what}{cure}"
+    word = "WRONG" if not finding.well else "ok   " if finding.seen else "note "
+    return f"{word}  {finding.what}{cure}"

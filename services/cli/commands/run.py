@@ -53,11 +53,11 @@ def command(
 
     Labels come in the record, or later as {"id": …, "LABEL": …} where the pipeline file says "arrives: late".
     """
-    from shared.domain.estimators import check_estimator
+    from services.cli.usable import check_usable
     from shared.domain.pipeline_file import read_pipeline
 
     described = read_pipeline(pipeline)
-    check_estimator(described.estimator, described.contract.label.task)
+    check_usable(described)
     if follow and source is None:
         raise UserError("--follow goes with a file: standard input is followed anyway")
     stop = Event()

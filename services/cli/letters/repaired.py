@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,9 @@ from services.cli.errors import UserError
 from services.cli.letters.rows import Record, arrow_rows, csv_rows
 from services.cli.letters.sidecar import LETTER, NAME, WHY, Entry, Sidecar, read_sidecar
 from shared.domain.rows import ID
+
+WIDTH = re.compile(r"(Row #\d+: )?Expected \d+ columns, got \d+")
+"""In Arrow's words about CSV, which go on with the row itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,19 @@ def _read(path: Path) -> list[Record]:
         raise UserError(f"{path}: is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from None
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {error}") from error
+    except (pa.ArrowException, ValueError, OSError, RecursionError) as error:
+        # The error's own words may quote a row.
+        raise UserError(f"{path}: can't be read as {path.suffix[1:]}{_where(error)}") from error
     strangers = [place for place, record in enumerate(found, 1) if not isinstance(record, dict)]
     if strangers:
         raise UserError(f"{path}: row {strangers[0]} is no JSON object")
     return found
+
+
+def _where(error: Exception) -> str:
+    """What a reader of CSV tells of the row it stopped at, without the row."""
+    found = WIDTH.search(str(error))
+    return f": {found[0]}" if found else ""
 
 
 def _lines(text: bytes) -> list[Any]:

@@ -77,8 +77,8 @@ def _of_columns(letter: Letter, contract: Contract) -> tuple[Row, ...] | None:
     try:
         batch = decode_batch(letter.message.value, schema) if schema else None
         records = batch.to_pylist() if batch is not None and batch.validate(full=True) is None else None
-    except (pa.ArrowException, ValueError, TypeError, OSError, EOFError):
-        return None
+    except (pa.ArrowException, ValueError, TypeError, OSError, EOFError, OverflowError):
+        return None  # an old letter may hold an instant that has no date
     return None if records is None else tuple(_typed(record, letter, contract) for record in records)
 
 

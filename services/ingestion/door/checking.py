@@ -7,16 +7,25 @@ import json
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.ingestion.delivery import JSON
 from services.ingestion.registry import media_type
+from services.ingestion.typed import LONGEST_NAME
 from shared.access.problems import Problem
-from shared.domain.contract import Contract
-from shared.domain.estimators import EstimatorError, check_estimator
-from shared.domain.models import Model, UntrustedModelError, load_model
+from shared.domain.contract import Contract, Kind
+from shared.domain.design import Column
+from shared.domain.estimators import EstimatorError, check_estimator, predicts
+from shared.domain.models import Model, UntrustedModelError, class_texts, load_model
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import PipelineFileError, canonical_bytes, parse_pipeline
+from shared.domain.rows import ARROW_TYPES
+from shared.events.letters import without_values
 
 DEEPEST = 64
 """Brackets within brackets. The YAML parser's time grows with the square of their number: minutes for a small file."""
@@ -99,19 +108,72 @@ def checked_model(blob: bytes, unpacked: int) -> Model:
 
 
 def check_fit(model: Model, contract: Contract) -> None:
+    """That it answers every row of the contract with a class. Raises `Problem`: a model in service has to predict."""
+    for detail in chain(_misread(model, contract), _other_task(model, contract), _unanswered(model, contract)):
+        raise Problem(422, "model-does-not-fit", detail)
+
+
+def _misread(model: Model, contract: Contract) -> Iterator[str]:
     known = {feature.name: feature.kind.value for feature in contract.features}
+    names = [column.name for column in model.columns]
     strange = [column.name for column in model.columns if known.get(column.name) != column.kind]
     if strange:
-        names = ", ".join(strange)
-        raise Problem(422, "model-does-not-fit", f"the contract has no such features, or of other kinds: {names}")
+        yield f"the contract has no such features, or of other kinds: {', '.join(strange)}"
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        yield f"it reads column {twice[0]!r} twice; name each feature once"
     named = sum(len(column.names) for column in model.columns)
     learnt = getattr(model.estimator, "n_features_in_", named)
     if learnt != named:
-        detail = f"its estimator was fitted on {learnt} columns, and its features make {named} (one per category)"
-        raise Problem(422, "model-does-not-fit", detail)
+        yield f"its estimator was fitted on {learnt} columns, and its features make {named} (one per category)"
+
+
+def _other_task(model: Model, contract: Contract) -> Iterator[str]:
     if model.task == "regression":
-        detail = "what counts as a whole error of a regression is known from training rows only: apply without a model"
-        raise Problem(422, "model-does-not-fit", detail)
+        yield "what counts as a whole error of a regression is known from training rows only: apply without a model"
     if model.task != contract.label.task:
-        detail = f"the model is for {model.task}, and the contract's label for {contract.label.task}"
-        raise Problem(422, "model-does-not-fit", detail)
+        yield f"the model is for {model.task}, and the contract's label for {contract.label.task}"
+    if not _classifies(model.estimator):
+        yield f"its estimator is {type(model.estimator).__name__}, which is no classifier; bring a fitted classifier"
+
+
+def _classifies(estimator: Any) -> bool:
+    try:
+        return predicts(estimator, "classification")
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _unanswered(model: Model, contract: Contract) -> Iterator[str]:
+    """Found by asking it: for a row with all values, and for one whose nullable features are empty."""
+    nullable = [feature.name for feature in contract.features if feature.nullable]
+    fitted = "fit its estimator on a matrix of its columns, with classes that are texts, numbers or booleans"
+    imputed = "fit its estimator behind a SimpleImputer, or let no feature be nullable"
+    for empty, what, cure in (((), "a row", fitted), (nullable, "a row whose nullable features are empty", imputed)):
+        try:
+            answered, _ = model.predict(_question(model, empty))
+            classes = class_texts(getattr(model.estimator, "classes_", answered))
+        except Exception as error:  # noqa: BLE001 - an estimator raises whatever it likes
+            yield f"it can't predict {what} ({without_values(error)}); {cure}"
+            return
+        yield from _no_labels(pa.concat_arrays([classes, answered]))
+
+
+def _no_labels(classes: pa.Array) -> Iterator[str]:
+    if classes.null_count:
+        yield "one of its classes is missing (None), which no label can be; fit it without those rows"
+    longest = pc.max(pc.binary_length(classes)).as_py() or 0
+    if longest > LONGEST_NAME:
+        yield f"one of its classes takes {longest:,} bytes, and labels {LONGEST_NAME:,} at most; name it shorter"
+
+
+def _question(model: Model, empty: Collection[str]) -> pa.RecordBatch:
+    columns = {
+        column.name: pa.array([None if column.name in empty else _example(column)], ARROW_TYPES[Kind(column.kind)])
+        for column in model.columns
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _example(column: Column) -> str | int:
+    return next(iter(column.categories), "") if column.kind == Kind.CATEGORY else 1

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Sequence
-from typing import IO, Any
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 
 def header(stream: IO[bytes]) -> list[str]:
     """Column names of the first record; empty for a stream without one."""
     text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
     try:
-        return next(csv.reader(text), [])
+        return next(records(text), [])
     finally:
         text.detach()  # left to the collector, it would close the stream, and complain
+
+
+def records(lines: Iterable[str]) -> Reader:
+    """Python's reader, without its limit of 128 kilobytes a value, which Arrow's has not."""
+    csv.field_size_limit(sys.maxsize)
+    return csv.reader(lines)
 
 
 def as_text(names: Sequence[str], wanted: Collection[str] | None = None) -> pacsv.ConvertOptions:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from services.ingestion.formats import _csv
+from services.ingestion.formats._limits import check_rows
 from services.ingestion.raw import DeadRow, RawRows, UnreadableBody, refuse_twins
 from services.ingestion.registry import Format
 
@@ -19,36 +19,38 @@ CSV = "text/csv"
 
 
 def read(body: bytes, wanted: Collection[str]) -> RawRows:
+    check_rows(max(body.count(b"\n"), body.count(b"\r")), wanted)
     names = _csv.header(io.BytesIO(body))
     refuse_twins(names)
     dead: list[DeadRow] = []
     table = _table(body, names, wanted, dead)
     gaps = {row.row for row in dead}
     received = table.num_rows + len(dead)
-    # Once for all dead rows: a second look for each of them would cost the square of their number.
-    sent = cache(lambda: originals(body))
     return RawRows(
         columns={name: table.column(name) for name in names if name in wanted},
         numbers=np.array([row for row in range(received) if row not in gaps], dtype=np.int64)
         if gaps
         else np.arange(received),
-        original=lambda row: sent()[row],
+        original=originals(body),
         media_type=CSV,
         dead=tuple(dead),
         ignored=sum(name not in wanted for name in names),
     )
 
 
-def originals(body: bytes) -> list[bytes]:
-    """The header and one row each, as they were sent: a row alone would not say what its values are."""
-    header, *rows = _records(body.decode("utf-8-sig", "surrogateescape"))
-    return [(header + row).encode("utf-8", "surrogateescape") for row in rows]
+def originals(body: bytes) -> Callable[[int], bytes]:
+    """The header and one row, as they were sent: a row alone would not say what its values are.
+
+    All are looked for at the first one that is asked for: a look for each would cost the square of their number.
+    """
+    sent = cache(lambda: list(_records(body.decode("utf-8-sig", "surrogateescape"))))
+    return lambda row: (sent()[0] + sent()[1 + row]).encode("utf-8", "surrogateescape")
 
 
 def _records(text: str) -> Iterator[str]:
     """The text of each record, by the lines that the parser took for it."""
     lines = io.StringIO(text, newline="").readlines()
-    reader = csv.reader(lines)
+    reader = _csv.records(lines)
     start = 0
     for record in reader:
         if record:

@@ -6,11 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from services.ingestion.formats._json import loads, rows_of_objects
+from services.ingestion.formats._limits import check_rows
 from services.ingestion.raw import DeadRow, RawRows
 from services.ingestion.registry import Format
 
 
 def read(body: bytes, wanted: Collection[str]) -> RawRows:
+    check_rows(body.count(b"\n"), wanted)
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
     try:
         rows = [loads(line) for line in lines]

@@ -33,7 +33,8 @@ JSON = "application/json"
 
 
 class Models:
-    """``ready``: whether everything that `serving` has said so far is known here."""
+    """``ready``: whether everything that `serving` had said at the start is in force here. Nobody answers before that:
+    an older version may not speak for the one in service."""
 
     def __init__(self, served: Served, ready: Callable[[], bool]) -> None:
         self._served = served
@@ -64,7 +65,7 @@ class Models:
 
     def champion(self, name: str, version: str | None = None) -> Champion:
         """Raises `Problem` 404 or 503."""
-        found = self._served.find(name)
+        found = self._served.find(name) if self._ready() else None
         if found is None:
             raise self._unserved(name)
         if version is not None and version != found.version:

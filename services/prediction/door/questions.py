@@ -8,12 +8,17 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.prediction.door.tensors import MisfitError, Values, column
 from shared.access.problems import Problem
 from shared.domain.contract import Contract, Kind
 
 MOST_TOLD = 10
+LONGEST_NAME = 1 << 10
+"""Bytes of an id that ingestion takes."""
+EXACT = 2.0**53
+"""From here on floats skip whole numbers, and two ids may be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ def question_of(body: bytes, contract: Contract) -> Question:
     values = {name: _values(tensor, name) for name, tensor in tensors.items()}
     _check_lengths(values)
     columns = {name: _column(tensors[name], values[name], name, kinds[name]) for name in values}
-    if log and contract.record_id is not None and columns[contract.record_id].null_count:
-        raise _bad("missing-id", f"tensor {contract.record_id!r} names the records and has a null")
+    if log and contract.record_id is not None:
+        _check_ids(columns[contract.record_id], values[contract.record_id], contract.record_id)
     names = [feature.name for feature in contract.features]
     batch = pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
     return Question(_id(document), batch, values, log, _outputs(document))
@@ -113,6 +118,21 @@ def _column(tensor: Mapping[str, Any], values: Values, name: str, kind: Kind) ->
         return column(values, str(tensor.get("datatype")), kind)
     except MisfitError as error:
         raise _bad("wrong-type", f"tensor {name!r}: {error}") from None
+
+
+def _check_ids(ids: pa.Array, values: Values, name: str) -> None:
+    """As ingestion takes them: what it would set aside must not be called logged."""
+    texts = ids.cast(pa.string())
+    blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(texts), ""), True)
+    if pc.any(blank).as_py():
+        told = f"tensor {name!r} names the records, and element {pc.index(blank, True).as_py()} is null or blank"
+        raise _bad("missing-id", told)
+    long = pc.greater(pc.binary_length(texts), LONGEST_NAME)
+    if pc.any(long).as_py():
+        told = f"element {pc.index(long, True).as_py()} of tensor {name!r} takes more than {LONGEST_NAME:,} bytes"
+        raise _bad("too-long", told)
+    if any(isinstance(each, float) and not (each.is_integer() and abs(each) < EXACT) for each in values):
+        raise _bad("wrong-type", f"tensor {name!r} names the records and holds numbers that are not whole: send BYTES")
 
 
 def _log(document: Mapping[str, Any]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from pydantic import ValidationError
+
 from shared.domain.models import Model, load_model
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import decode_pipeline
@@ -30,9 +32,10 @@ class Champion:
 
 
 class Served:
-    """One thread tells, any thread asks. The old champion answers until the new one is loaded.
+    """One thread tells and turns, any thread asks. The old champion answers until the new one is loaded.
 
-    ``failed`` counts a model that could not be loaded: the old one goes on, and it is tried again.
+    What is told is loaded in the next turn, so that of many words about a pipeline at once, as after a start, only the
+    last one is. ``failed`` counts a model that could not be loaded: the old one goes on, and it is tried again.
     """
 
     def __init__(self, read: Read, failed: Callable[[], None]) -> None:
@@ -46,18 +49,23 @@ class Served:
         return self._champions.get(pipeline)
 
     def is_loading(self, pipeline: str) -> bool:
-        """Whether a newer champion is known and could not be loaded yet."""
+        """Whether a newer champion is known and is not loaded yet."""
         return pipeline in self._waiting
 
     def tell(self, message: Message) -> None:
-        """A message of ``serving``. An older word than the last one changes nothing."""
-        event = from_message(message)
+        """A message of ``serving``. An older word than the last one changes nothing; a damaged one is told of."""
+        try:
+            event = from_message(message)
+        except ValidationError:
+            # Raised, it would end this process and every one after it: the topic is read from its start.
+            LOGGER.error("passed over %s/%d/%d: damaged", message.topic, message.partition, message.offset)
+            return
         if isinstance(event, ServingChanged) and event.ledger_offset > self._offsets.get(event.pipeline, -1):
             self._offsets[event.pipeline] = event.ledger_offset
-            self._load(event)
+            self._waiting[event.pipeline] = (monotonic(), event)
 
     def turn(self) -> bool:
-        """Tries again what could not be loaded; whether anything could be now."""
+        """Loads what was told, and tries again what could not be loaded; whether anything could be now."""
         due = [event for at, event in self._waiting.values() if at <= monotonic()]
         for event in due:
             self._load(event)
@@ -72,6 +80,7 @@ class Served:
             self._waiting[event.pipeline] = (monotonic() + AGAIN, event)
             self._failed()
             return
-        self._waiting.pop(event.pipeline, None)
+        # In this order: who asks in between must not hear that there is no such pipeline.
         self._champions[event.pipeline] = Champion(pipeline, event.file, event.version, model)
+        self._waiting.pop(event.pipeline, None)
         LOGGER.info("%s: version %s answers", event.pipeline, event.version or "none yet")

@@ -83,7 +83,7 @@ def _integer(values: Values) -> pa.Array:
         fractional = next((place for place, value in enumerate(values) if value is not None and value % 1), None)
         if fractional is not None:
             raise MisfitError(f"element {fractional} is no whole number")
-        values = [None if value is None else int(float(value)) for value in values]
+        values = [None if value is None else int(value) for value in values]
     return pa.array(values, pa.int64())
 
 
@@ -114,9 +114,9 @@ def _has_date(milliseconds: int) -> bool:
 
 
 def _instant(text: str) -> datetime:
-    """RFC 3339; a time without a zone is UTC."""
+    """RFC 3339; a time without a zone is UTC. OverflowError where a zone carries it out of the calendar."""
     instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 CONVERSIONS: dict[Kind, Callable[[Values], pa.Array]] = {

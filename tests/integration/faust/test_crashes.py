@@ -17,7 +17,8 @@ from shared.adapters.faust.states import States
 from shared.runtime.advance import Held
 from shared.runtime.core import Unit
 from tests.integration.faust.hosting import QUICK, Process
-from tests.integration.faust.toy import LEFT, OUT, RIGHT, Tally, Toy, World, until, world
+from tests.integration.faust.toy import LEFT, OUT, RIGHT, Tally, Toy, World, world
+from tests.waiting import until
 
 UNITS = [f"unit-{number}" for number in range(7)]
 TRANSACTIONS, SIZE = 12, 100
@@ -44,11 +45,12 @@ def pair(made: World, tmp_path: Path) -> Iterator[list[Process]]:
 def test_two_hosts_under_kill_9_and_pauses(made: World, pair: list[Process]) -> None:
     """The group changes hands five times, each time with work under way."""
     for number, harm in enumerate((kill, kill, pause, kill, pause)):
-        write_round(made, number, then=50)
-        harm(made, pair[number % 2])
-    until(lambda: made.outputs().keys() == outputs_of(made).keys(), "all inputs handled")
+        write_round(made, number, pair, then=50)
+        harm(made, *(pair if number % 2 == 0 else reversed(pair)))
+    until(lambda: all_handled(made, *pair), "all inputs handled")
     assert made.outputs() == outputs_of(made)
-    assert {unit: held.state for unit, held in made.states().items()} == states_of(made)
+    # Outputs are there before the states that go with them.
+    until(lambda: all_handled(made, *pair) and stored(made) == states_of(made), "every state is right")
     assert {host.stop() for host in pair} <= {0, FAILED}
 
 
@@ -86,19 +88,29 @@ def test_states_and_positions_are_one_cut(made: World) -> None:
     asyncio.run(scenario())
 
 
-def kill(made: World, host: Process) -> None:
+def kill(made: World, host: Process, other: Process) -> None:
     host.kill()
     host.start()
 
 
-def pause(made: World, host: Process) -> None:
+def pause(made: World, host: Process, other: Process) -> None:
     """Past its session, until the other has done the work; then it finds itself refused, or empty-handed."""
-    host.signal(signal.SIGSTOP)
-    until(lambda: made.outputs().keys() == outputs_of(made).keys(), "the other took over")
+    host.kept_alive().signal(signal.SIGSTOP)
+    until(lambda: all_handled(made, other), "the other took over")
     host.signal(signal.SIGCONT)
 
 
-def write_round(made: World, number: int, *, then: int) -> None:
+def stored(made: World) -> dict[str, Tally]:
+    return {unit: held.state for unit, held in made.states().items()}
+
+
+def all_handled(made: World, *hosts: Process) -> bool:
+    for host in hosts:
+        host.kept_alive()
+    return made.outputs().keys() == outputs_of(made).keys()
+
+
+def write_round(made: World, number: int, pair: list[Process], *, then: int) -> None:
     """In transactions, every fourth of them aborted, so that the offsets have gaps everywhere.
 
     Returns when ``then`` new outputs are there: work is under way.
@@ -111,7 +123,7 @@ def write_round(made: World, number: int, *, then: int) -> None:
                 for _ in range(SIZE)
             ]
             transactions.write(messages, abort=each % 4 == 3)
-    until(lambda: len(made.read(OUT)) > before + then, "work is under way")
+    until(lambda: all(host.kept_alive() for host in pair) and len(made.read(OUT)) > before + then, "work is under way")
 
 
 def outputs_of(made: World) -> dict[str, bytes]:

@@ -26,8 +26,9 @@ from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Input, Message, Read, Step
 from shared.runtime.hosts import snapshots_of
 from shared.runtime.ports import Blobs
-from tests.integration.faust.hosting import QUICK, in_thread
-from tests.integration.faust.toy import World, until
+from tests.integration.faust.hosting import CALM, in_thread
+from tests.integration.faust.toy import World
+from tests.waiting import until
 
 PLANT = Plant(seed=1, rows=3_000)
 Said = list[tuple[str, str, bytes]]
@@ -38,7 +39,7 @@ def test_the_ledger_of_an_embedded_run_comes_out_again(broker: str, monkeypatch:
     inputs, blobs, made = recorded(monkeypatch), MemoryBlobs(), drift_world(broker)
     said = embedded_run(blobs)
     core = DriftDetection()
-    host = FaustHost(core, made.connection, BlobReader(blobs), set_aside(core.name), timing=QUICK)
+    host = FaustHost(core, made.connection, BlobReader(blobs), set_aside(core.name), timing=CALM)
     with in_thread(host):
         deliver(made, host, inputs)
     assert [(text(each, "ce_type"), text(each, "ce_id"), each.value) for each in made.read(LEDGER.name)] == said

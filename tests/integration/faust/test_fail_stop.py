@@ -11,7 +11,8 @@ from shared.adapters.faust import FAILED
 from shared.adapters.files import FileBlobs
 from tests.integration.broker import Broker
 from tests.integration.faust.hosting import QUICK, Process
-from tests.integration.faust.toy import LEFT, OUT, Tally, World, until, world
+from tests.integration.faust.toy import LEFT, OUT, Tally, World, world
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -69,17 +70,14 @@ def test_a_broker_that_falls_silent(own_broker: Broker, tmp_path: Path) -> None:
     made = world(own_broker.address)
     host = Process(made, tmp_path, patience=8.0)
     made.write(LEFT, "a", *[b"add 1"] * 500)
-    until(lambda: len(kept_alive(host).world.outputs()) > 0, "the host is at work")
+    until(lambda: len(host.kept_alive().world.outputs()) > 0, "the host is at work")
     with own_broker.paused():
         assert host.ended() == FAILED
     host.patience = QUICK.patience
     host.start()
     until(lambda: len(made.outputs()) == 500, "nothing is missing")
-    assert made.states()["a"].state == Tally(500, {LEFT: 500})
+    # Outputs are there before the states that go with them.
+    whole = {"a": Tally(500, {LEFT: 500})}
+    until(lambda: {unit: held.state for unit, held in made.states().items()} == whole, "the state is right")
     assert host.stop() == 0
     made.close()
-
-
-def kept_alive(host: Process) -> Process:
-    """A busy machine may take longer to start it than its patience lasts."""
-    return host if host.alive() else host.start()

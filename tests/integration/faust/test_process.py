@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,8 @@ from shared.runtime.advance import Held
 from shared.runtime.aside import OUTSIDE
 from shared.runtime.core import Answer, Append, Message, Run, Unit
 from tests.integration.faust.hosting import Process, in_thread, toy_host
-from tests.integration.faust.toy import LEFT, PARTITIONS, Tally, Toy, World, until, world
+from tests.integration.faust.toy import LEFT, PARTITIONS, Tally, Toy, World, world
+from tests.waiting import until
 
 LISTENING = "0A"
 """State of a socket that waits for connections, in /proc/net/tcp."""
@@ -43,7 +44,7 @@ def test_what_it_tells(broker: str, tmp_path: Path) -> None:
     host = toy_host(made.connection, tmp_path, observer=told)
     assert not host.assigned
     with in_thread(host):
-        until(lambda: host.handled == 2, "both handled")
+        until(lambda: host.handled >= 2, "both handled")
         assert host.assigned
         assert host.appended == 2
     assert not host.assigned
@@ -65,7 +66,7 @@ def test_a_spare_member_is_ready_too(broker: str, tmp_path: Path) -> None:
         until(lambda: all(host.assigned for host in hosts), "all are ready, one of them with nothing")
         for number in range(12):
             made.write(LEFT, f"unit-{number}", b"add 1")
-        until(lambda: sum(host.handled for host in hosts) == 12, "everything handled once")
+        until(lambda: len(made.outputs()) == 12, "everything handled")
         assert 0 in [host.handled for host in hosts]
     made.close()
 
@@ -120,9 +121,10 @@ class Told:
 def sockets(pid: int) -> Iterator[str]:
     """Inodes of a process's sockets."""
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(entry)
-        if target.startswith("socket:["):
-            yield target[8:-1]
+        with suppress(FileNotFoundError):  # closed meanwhile
+            target = os.readlink(entry)
+            if target.startswith("socket:["):
+                yield target[8:-1]
 
 
 def listening() -> Iterator[str]:

@@ -20,7 +20,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from tests.integration.faust.hosting import in_thread, toy_host
-from tests.integration.faust.toy import LEFT, OUT, RIGHT, World, home, until, world
+from tests.integration.faust.toy import LEFT, OUT, RIGHT, World, home, world
+from tests.waiting import until
 
 
 @dataclass
@@ -132,7 +133,7 @@ def running(stock: Stock, folder: Path) -> Iterator[faust.App]:
         yield app
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(120)
 
 
 async def serve(app: faust.App, stop: threading.Event) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, cast
 from uuid import uuid4
 
@@ -214,7 +213,7 @@ class Transactions:
             for topic, key, value in messages
         ]
         for future in sent:
-            future.get(10)
+            future.get(60)
         if abort:
             self.producer.abort_transaction()
         else:
@@ -238,9 +237,3 @@ def world(bootstrap: str) -> World:
         }
     )
     return made
-
-
-def until(condition: Any, what: str, seconds: float = 60.0) -> None:
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline, f"not within {seconds:.0f} s: {what}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from os import getpid
-from time import monotonic, sleep, time_ns
+from time import sleep, time_ns
 from typing import Any
 
 from kafka.admin import MemberToRemove
@@ -17,13 +17,15 @@ from shared.adapters.kafka.catalogue import HEADROOM
 from shared.adapters.kafka.clients import admin, close_quietly
 from shared.adapters.memory import TopicSettings
 from shared.runtime.ports import Membership
+from tests.waiting import until
 
 RETENTION = 1_000
 """Milliseconds that a topic with a retention keeps its messages, whatever its settings say."""
 SEGMENT = 200
 """Milliseconds after which such a topic's segments are closed; only closed ones are cleaned."""
-QUICK = Patience(session=5_000, heartbeat=100, join=30_000, answer=1_500)
-TRANSACTION = 4_000
+QUICK = Patience(session=30_000, heartbeat=100, join=120_000, answer=3_000)
+"""Members learn of each other quickly; none is given up because the machine was busy for a while."""
+TRANSACTION = 10_000
 """Milliseconds after which a transaction is given up: longer than an offset in doubt is asked for."""
 _numbers = count()
 
@@ -51,7 +53,7 @@ class KafkaCluster:
 
     def expire(self) -> None:
         """Until the broker has given up open transactions."""
-        wait_until(lambda: self.log.settled("plain", 0))
+        until(lambda: self.log.settled("plain", 0))
 
     def lose(self, membership: Membership) -> None:
         """The broker no longer knows the member, who isn't told."""
@@ -80,7 +82,7 @@ class PromptLog(KafkaLog):
 
     def _decided(self, name: str) -> None:
         own = self._of.own_name(name)
-        wait_until(lambda: not self._client.describe_transactions([own])[own].state.startswith("Prepare"))
+        until(lambda: not self._client.describe_transactions([own])[own].state.startswith("Prepare"))
 
 
 def _after(target: object, method: str, then: Callable[[], None]) -> None:
@@ -122,14 +124,6 @@ def create(client: Any, connection: Connection, topics: Mapping[str, TopicSettin
         for name, settings in topics.items()
     }
     client.create_topics(wanted, wait_for_metadata=True)
-
-
-def wait_until(true: Callable[[], object], seconds: float = 20.0) -> None:
-    """Fails when it isn't true within the time."""
-    until = monotonic() + seconds
-    while not true():
-        assert monotonic() < until, f"not so within {seconds} seconds"
-        sleep(0.02)
 
 
 def _configs(settings: TopicSettings) -> dict[str, str]:

@@ -29,11 +29,11 @@ class Proxy:
 
     def deliver(self) -> None:
         """What was kept arrives at last; its answer is read by nobody."""
-        assert self._keeping.wait(10), "no such request came"
+        assert self._keeping.wait(60), "no such request came"
         assert self._kept is not None
         broker, request = self._kept
         broker.sendall(request)
-        assert self._answered.wait(10), "the broker didn't answer it"
+        assert self._answered.wait(60), "the broker didn't answer it"
 
     def cut(self) -> None:
         """Every connection breaks, and no new one is made."""

@@ -7,6 +7,7 @@ the middle of a transaction, says so, and stays there.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from threading import Event
 
 from services.embedded.simulation.toy import Relay
@@ -19,6 +20,8 @@ from shared.runtime.worker import Worker
 from tests.integration.kafka.cluster import QUICK
 
 TRANSACTION = 2_000
+MORTAL = replace(QUICK, session=5_000)
+"""Its work is taken over soon after it was killed."""
 LANE_TOPICS = frozenset({"in", "out", "sums"})
 STOPPED = "stopped in a transaction"
 
@@ -47,7 +50,7 @@ class StoppingLog(KafkaLog):
 
 def run(address: str, prefix: str, name: str, commits: int) -> None:
     connection = Connection(address, prefix)
-    log, groups = StoppingLog(connection, commits), KafkaGroups(connection, QUICK)
+    log, groups = StoppingLog(connection, commits), KafkaGroups(connection, MORTAL)
     relay = Relay()
     host = LogHost(
         relay,

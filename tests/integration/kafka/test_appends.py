@@ -16,7 +16,8 @@ from shared.adapters.kafka.catalogue import HEADROOM
 from shared.adapters.memory import TopicSettings
 from shared.runtime.ports import Addressed, MessageTooLarge
 from tests.integration.kafka import stock
-from tests.integration.kafka.cluster import KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import KafkaCluster, cluster
+from tests.waiting import until
 
 TOPICS = {"wide": TopicSettings(2), "narrow": TopicSettings(1, max_message_bytes=1_000)}
 TOO_LARGE = Random(0).randbytes(HEADROOM + 2_000)
@@ -40,9 +41,9 @@ def values(log: KafkaLog, topic: str, partition: int = 0) -> list[bytes]:
 def test_stock_refuses_everything_after_one_refused_record(real: KafkaCluster) -> None:
     with stock.producer(real.connection.bootstrap) as producer:
         with pytest.raises(MessageSizeTooLargeError):
-            producer.send(real.connection.wire_name("narrow"), TOO_LARGE, partition=0).get(5)
+            producer.send(real.connection.wire_name("narrow"), TOO_LARGE, partition=0).get(60)
         with pytest.raises(KafkaError):
-            producer.send(real.connection.wire_name("wide"), b"innocent", partition=0).get(5)
+            producer.send(real.connection.wire_name("wide"), b"innocent", partition=0).get(60)
 
 
 def test_a_message_that_is_too_large_is_never_sent(real: KafkaCluster) -> None:
@@ -55,7 +56,7 @@ def test_a_message_that_is_too_large_is_never_sent(real: KafkaCluster) -> None:
 def test_a_message_that_the_broker_refuses_harms_no_other(real: KafkaCluster) -> None:
     real.log.append("narrow", 0, "p", b"", {})
     lower_limit(real, "narrow", 500)
-    wait_until(lambda: refused_by_broker(real))
+    until(lambda: refused_by_broker(real))
     real.log.append("wide", 0, "p", b"innocent", {})
     assert values(real.log, "wide") == [b"innocent"]
 
@@ -89,7 +90,7 @@ def test_stock_flushes_without_a_word_about_what_failed(real: KafkaCluster) -> N
 def test_one_failure_among_many_is_told(real: KafkaCluster) -> None:
     real.log.append("narrow", 0, "p", b"", {})
     lower_limit(real, "narrow", 500)
-    wait_until(lambda: refused_by_broker(real))
+    until(lambda: refused_by_broker(real))
     many = [Addressed("wide", number % 2, "p", b"%d" % number, {}) for number in range(50)]
     with pytest.raises(MessageTooLarge):
         real.log.append_all([*many, Addressed("narrow", 0, "p", DENSE, {})])
@@ -112,4 +113,4 @@ def test_a_closed_log_leaves_no_thread_behind(real: KafkaCluster) -> None:
         log.read("wide", 0, 0, 1)
         log.read("wide", 0, 1, 1)
         log.producer("x")
-    wait_until(lambda: not set(threads()) - before)
+    until(lambda: not set(threads()) - before)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from threading import Event, Thread
 from time import monotonic
 from types import SimpleNamespace
 
@@ -18,7 +18,8 @@ from shared.adapters.kafka import KafkaGroups
 from shared.adapters.memory import TopicSettings
 from shared.runtime.ports import Addressed, Fenced, Indefinite, LogError, Membership, Unsettled
 from tests.integration.kafka import stock
-from tests.integration.kafka.cluster import QUICK, KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import QUICK, KafkaCluster, cluster
+from tests.waiting import PATIENCE, until
 
 TOPICS = {"left": TopicSettings(6), "right": TopicSettings(6), "uneven": TopicSettings(5)}
 
@@ -32,16 +33,16 @@ def real(broker: str) -> Iterator[KafkaCluster]:
 def join(real: KafkaCluster, *members: str) -> list[Membership]:
     """All of them, once the group rests."""
     for member in members:
-        joined(real, member)
-    return [joined(real, member) for member in members]
+        joined(real.groups, member)
+    return [joined(real.groups, member) for member in members]
 
 
-def joined(real: KafkaCluster, member: str) -> Membership:
-    """As a host does, which goes on for two minutes: a group that doesn't come to rest in time is joined again."""
-    until = monotonic() + 120
-    while monotonic() < until:
+def joined(groups: KafkaGroups, member: str) -> Membership:
+    """As a host does, which goes on: a group that doesn't come to rest in time is joined again."""
+    deadline = monotonic() + PATIENCE
+    while monotonic() < deadline:
         try:
-            return real.groups.join("readers", member, ("left", "right"))
+            return groups.join("readers", member, ("left", "right"))
         except Indefinite:
             continue
     raise AssertionError(f"the group never came to rest for {member!r}")
@@ -74,13 +75,13 @@ def test_topics_of_unequal_partition_counts_are_refused(real: KafkaCluster) -> N
 
 
 def test_stock_often_assigns_nothing_at_first(real: KafkaCluster) -> None:
-    assert any(not first_assignment(real, f"group-{number}") for number in range(10))
+    assert any(not first_assignment(real, f"group-{number}") for number in range(50))
 
 
 def first_assignment(real: KafkaCluster, group: str) -> set[TopicPartition]:
     with stock.consumer(real.connection.bootstrap, group_id=real.connection.own_name(group)) as consumer:
         consumer.subscribe([real.connection.wire_name("left")])
-        wait_until(lambda: consumer.poll(20) is not None and consumer.group_metadata().generation_id > 0)
+        until(lambda: consumer.poll(20) is not None and consumer.group_metadata().generation_id > 0)
         return consumer.assignment()  # type: ignore[no-any-return]
 
 
@@ -112,7 +113,7 @@ def test_stock_fails_when_offsets_are_stored_as_partitions_are_revoked(real: Kaf
         offsets = {TopicPartition(wire, 0): stock.at(1)}
         consumer.subscribe([wire], listener=Committing(lambda: consumer.commit(offsets)))
         with pytest.raises(KafkaError, match="callback"):
-            wait_until(lambda: consumer.poll(50))
+            until(lambda: consumer.poll(50))
 
 
 def test_offsets_are_stored_until_the_group_moves_and_not_after(real: KafkaCluster) -> None:
@@ -128,29 +129,57 @@ def test_offsets_are_stored_until_the_group_moves_and_not_after(real: KafkaClust
 # Noticing
 
 
+@contextmanager
+def other_process(real: KafkaCluster, member: str) -> Iterator[list[Membership]]:
+    """Joins whenever the group moves, as a host does: who waits elsewhere for the group would wait for it, too.
+
+    Its memberships, up to the one it has.
+    """
+    memberships: list[Membership] = []
+    ending = Event()
+
+    def run() -> None:
+        with closing(KafkaGroups(real.connection, QUICK)) as groups:
+            while not ending.wait(0.02):
+                if not memberships or not groups.current(memberships[-1]):
+                    memberships.append(joined(groups, member))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield memberships
+    finally:
+        ending.set()
+        thread.join(30)
+
+
 def test_a_member_learns_that_another_process_joined_and_left(real: KafkaCluster) -> None:
     [first] = join(real, "first")
     assert real.groups.current(first)
-    with closing(KafkaGroups(real.connection, QUICK)) as others, ThreadPoolExecutor() as process:
-        second = process.submit(others.join, "readers", "second", ("left", "right"))
-        wait_until(lambda: not real.groups.current(first))
-        [first] = join(real, "first")
-        assert sorted(first.partitions + second.result(10).partitions) == [0, 1, 2, 3, 4, 5]
-    wait_until(lambda: not real.groups.current(first))
+    with other_process(real, "second") as memberships:
+        until(lambda: not real.groups.current(first))
+
+        def whole() -> bool:
+            both = (joined(real.groups, "first"), *memberships[-1:])
+            return len(both) == 2 and sorted(both[0].partitions + both[1].partitions) == [0, 1, 2, 3, 4, 5]
+
+        until(whole, "the two share the partitions")
+        first = joined(real.groups, "first")
+    until(lambda: not real.groups.current(first))
     assert join(real, "first")[0].partitions == (0, 1, 2, 3, 4, 5)
 
 
 def test_a_member_that_left_makes_room_at_once(real: KafkaCluster) -> None:
     first, second = join(real, "first", "second")
     real.groups.leave(second)
-    wait_until(lambda: not real.groups.current(first))
+    until(lambda: not real.groups.current(first))
     assert join(real, "first")[0].partitions == (0, 1, 2, 3, 4, 5)
 
 
 def test_a_member_that_the_group_lost_comes_back_as_another(real: KafkaCluster) -> None:
     [first] = join(real, "first")
     real.lose(first)
-    wait_until(lambda: not real.groups.current(first))
+    until(lambda: not real.groups.current(first))
     [again] = join(real, "first")
     assert again.member != first.member
     assert again.partitions == first.partitions

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,10 +19,11 @@ from shared.adapters.memory import TopicSettings
 from shared.runtime.ports import Indefinite, LogError
 from tests.integration.broker import Broker
 from tests.integration.kafka import stock
-from tests.integration.kafka.cluster import KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import KafkaCluster, cluster
 from tests.integration.kafka.proxy import END_TXN, Proxy
+from tests.waiting import until
 
-IMPATIENT = {"request_timeout_ms": 1_000, "delivery_timeout_ms": 1_500}
+IMPATIENT = {"request_timeout_ms": 3_000, "delivery_timeout_ms": 4_000}
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def out(real: KafkaCluster) -> str:
 
 def failed(future: Any) -> bool:
     try:
-        future.get(10)
+        future.get(60)
     except KafkaError:
         return True
     return False
@@ -50,10 +51,10 @@ def failed(future: Any) -> bool:
 def test_stock_commits_a_transaction_that_lost_a_record(own_broker: Broker, out: str) -> None:
     with stock.transactional(own_broker.address, out, **IMPATIENT) as producer:
         producer.begin_transaction()
-        producer.send(out, b"arrived", partition=0).get(5)
+        producer.send(out, b"arrived", partition=0).get(60)
         with own_broker.paused():
             under_way = producer.send(out, b"lost 0", partition=0)
-            wait_until(producer._sender._client.in_flight_request_count)
+            until(producer._sender._client.in_flight_request_count)
             queued = producer.send(out, b"lost 1", partition=0)
             assert failed(under_way)
             assert failed(queued)
@@ -63,7 +64,7 @@ def test_stock_commits_a_transaction_that_lost_a_record(own_broker: Broker, out:
 
 
 def test_a_transaction_that_lost_a_message_is_not_committed(own_broker: Broker, real: KafkaCluster) -> None:
-    with closing(KafkaLog(real.connection, transaction=1_000)) as log:
+    with closing(KafkaLog(real.connection, transaction=4_000)) as log:
         producer = log.producer("x")
         producer.begin()
         producer.append("out", 0, "p", b"arrived", {})
@@ -83,8 +84,8 @@ def test_a_transaction_that_lost_a_message_is_not_committed(own_broker: Broker, 
 
 
 def test_stock_takes_whatever_it_is_given(own_broker: Broker, out: str) -> None:
-    with stock.producer(own_broker.address, max_block_ms=1_000) as producer:
-        producer.send(out, b"first", partition=0).get(5)
+    with stock.producer(own_broker.address, max_block_ms=60_000) as producer:
+        producer.send(out, b"first", partition=0).get(60)
         with own_broker.paused():
             for _ in range(100):
                 producer.send(out, b"x" * 500_000, partition=0)
@@ -94,8 +95,8 @@ def test_stock_takes_whatever_it_is_given(own_broker: Broker, out: str) -> None:
 def test_we_wait_before_we_hold_too_much(own_broker: Broker, out: str) -> None:
     given: list[int] = []
     with stock.producer(own_broker.address) as producer:
-        producer.send(out, b"first", partition=0).get(5)
-        window = Window(2_000_000, 30)
+        producer.send(out, b"first", partition=0).get(60)
+        window = Window(2_000_000, 120)
 
         def give() -> None:
             for number in range(100):
@@ -106,10 +107,10 @@ def test_we_wait_before_we_hold_too_much(own_broker: Broker, out: str) -> None:
         giver = Thread(target=give, daemon=True)
         with own_broker.paused():
             giver.start()
-            wait_until(lambda: len(given) == 4)
+            until(lambda: len(given) == 4)
             giver.join(0.5)
             assert len(given) == 4
-        giver.join(30)
+        giver.join(300)
         assert len(given) == 100
 
 
@@ -118,26 +119,26 @@ def test_we_wait_before_we_hold_too_much(own_broker: Broker, out: str) -> None:
 
 def test_stock_delivers_after_a_close_that_failed(own_broker: Broker, out: str) -> None:
     with stock.producer(own_broker.address) as producer:
-        producer.send(out, b"first", partition=0).get(5)
+        producer.send(out, b"first", partition=0).get(60)
         with own_broker.paused():
             give_up(producer, out, lambda: _close(producer))
-        wait_until(lambda: b"queued" in stock.visible(own_broker.address, out))
+        until(lambda: b"queued" in stock.visible(own_broker.address, out))
 
 
 def test_nothing_is_delivered_after_we_discard_a_producer(own_broker: Broker, out: str) -> None:
     with stock.producer(own_broker.address) as producer:
-        producer.send(out, b"first", partition=0).get(5)
+        producer.send(out, b"first", partition=0).get(60)
         with own_broker.paused():
             give_up(producer, out, lambda: discard_producer(producer))
             assert not producer._sender.is_alive()
-        wait_until(lambda: b"under way" in stock.visible(own_broker.address, out))
+        until(lambda: b"under way" in stock.visible(own_broker.address, out))
         assert b"queued" not in stock.visible(own_broker.address, out)
 
 
 def give_up(producer: Any, topic: str, end: Callable[[], None]) -> None:
     """With one record on its way to a broker that doesn't answer, and another behind it."""
     producer.send(topic, b"under way", partition=0)
-    wait_until(producer._sender._client.in_flight_request_count)
+    until(producer._sender._client.in_flight_request_count)
     producer.send(topic, b"queued", partition=0)
     end()
 
@@ -155,13 +156,13 @@ def network(own_broker: Broker) -> Iterator[Proxy]:
 def test_stock_has_its_next_transaction_ended_by_a_late_copy(own_broker: Broker, network: Proxy, out: str) -> None:
     with stock.transactional(f"localhost:{own_broker.proxied}", out) as producer:
         producer.begin_transaction()
-        producer.send(out, b"first", partition=0).get(5)
+        producer.send(out, b"first", partition=0).get(60)
         network.keep_next(END_TXN)
         producer.commit_transaction()
         producer.begin_transaction()
-        producer.send(out, b"not committed by anybody", partition=0).get(5)
+        producer.send(out, b"not committed by anybody", partition=0).get(60)
         network.deliver()
-        wait_until(lambda: b"not committed by anybody" in stock.visible(own_broker.address, out))
+        until(lambda: b"not committed by anybody" in stock.visible(own_broker.address, out))
 
 
 def test_no_transaction_of_ours_follows_a_lost_answer(
@@ -183,29 +184,24 @@ def test_no_transaction_of_ours_follows_a_lost_answer(
         network.deliver()
         assert stock.visible(own_broker.address, out) == [b"first"]
         following.commit()
-        wait_until(lambda: stock.visible(own_broker.address, out) == [b"first", b"open"])
+        until(lambda: stock.visible(own_broker.address, out) == [b"first", b"open"])
 
 
 # Calls without a time-out
 
 
 def test_a_commit_that_is_never_answered_is_noticed(own_broker: Broker, real: KafkaCluster, network: Proxy) -> None:
-    overrun, told = Event(), []
-
-    def end(doing: str) -> None:
-        told.append(doing)
-        overrun.set()
-
+    told: list[str] = []
     connection = Connection(f"localhost:{own_broker.proxied}", prefix=real.connection.prefix)
-    with closing(KafkaLog(connection, watched=0.5, overrun=end)) as log:
+    with closing(KafkaLog(connection, watched=0.5, overrun=told.append)) as log:
         producer = log.producer("x")
         producer.begin()
         producer.append("out", 0, "p", b"a", {})
         producer.settle()
         network.cut()
         Thread(target=_ignoring_errors, args=(producer.commit,), daemon=True).start()
-        assert overrun.wait(20)
-        assert told == ["commit a transaction of 'x'"]
+        # A busy machine may have taken longer for what came before, too.
+        until(lambda: "commit a transaction of 'x'" in told)
 
 
 def test_a_process_that_waits_for_ever_ends_with_status_70() -> None:
@@ -215,7 +211,7 @@ def test_a_process_that_waits_for_ever_ends_with_status_70() -> None:
         "with Watchdog(0.2).over('wait'):\n"
         "    sleep(60)\n"
     )
-    assert subprocess.run([sys.executable, "-c", waiting], timeout=30, check=False).returncode == 70
+    assert subprocess.run([sys.executable, "-c", waiting], timeout=120, check=False).returncode == 70
 
 
 # Topics that nobody declared
@@ -225,7 +221,7 @@ def test_stock_creates_a_topic_although_it_was_told_not_to(own_broker: Broker, r
     name = real.connection.wire_name("typo")
     with stock.consumer(own_broker.address, allow_auto_create_topics=False) as client:
         client.subscribe([name])
-        wait_until(lambda: name in real.client.list_topics())
+        until(lambda: name in real.client.list_topics())
 
 
 def test_no_topic_of_ours_comes_into_being_by_a_typing_mistake(real: KafkaCluster) -> None:

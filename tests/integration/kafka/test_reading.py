@@ -16,7 +16,8 @@ from shared.adapters.memory import TopicSettings
 from shared.runtime.core import Message
 from shared.runtime.ports import Addressed, OffsetOutOfRange
 from tests.integration.kafka import stock
-from tests.integration.kafka.cluster import KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import KafkaCluster, cluster
+from tests.waiting import until
 
 TOPICS = {"here": TopicSettings(2), "there": TopicSettings(1)}
 
@@ -30,7 +31,7 @@ def real(broker: str) -> Iterator[KafkaCluster]:
 @pytest.fixture
 def other(real: KafkaCluster) -> Iterator[KafkaLog]:
     """Another process's log."""
-    with closing(KafkaLog(real.connection, transaction=1_000)) as log:
+    with closing(KafkaLog(real.connection)) as log:
         yield log
 
 
@@ -55,9 +56,9 @@ def rest(log: KafkaLog, topic: str = "here", partition: int = 0, offset: int = 0
 
 def arrived(log: KafkaLog, offset: int, topic: str = "here") -> list[bytes]:
     """What comes when a loop waits for it."""
-    until = monotonic() + 20
-    while not (found := rest(log, topic, 0, offset)) and monotonic() < until:
-        log.wait(10)
+    deadline = monotonic() + 180
+    while not (found := rest(log, topic, 0, offset)) and monotonic() < deadline:
+        log.wait(60)
     return [message.value for message in found]
 
 
@@ -73,7 +74,7 @@ def test_stock_spins_for_ever_after_a_record_that_it_could_not_decode(real: Kafk
         f"place = TopicPartition({real.connection.wire_name('here')!r}, 0)\n"
         "c.assign([place]); c.seek(place, 0)\n"
         "try:\n"
-        "    c.poll(10_000)\n"
+        "    c.poll(120_000)\n"
         "except ValueError:\n"
         "    print('failed once', flush=True)\n"
         "c.poll(100)\n"
@@ -91,8 +92,8 @@ def test_a_foreign_record_of_any_bytes_is_read_and_those_behind_it(real: KafkaCl
     foreign = f"{real.connection.prefix}-orders"
     real.client.create_topics({foreign: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
     with stock.producer(real.connection.bootstrap) as producer:
-        producer.send(foreign, key=b"\xff\xfe", value=None, headers=[("h", b"\xc3\x28")], partition=0).get(5)
-        producer.send(foreign, value=b"\x80{", partition=0).get(5)
+        producer.send(foreign, key=b"\xff\xfe", value=None, headers=[("h", b"\xc3\x28")], partition=0).get(60)
+        producer.send(foreign, value=b"\x80{", partition=0).get(60)
     strange, plain = real.log.read(f"={foreign}", 0, 0, 10)
     assert (strange.topic, strange.key, strange.value, strange.headers) == (f"={foreign}", "��", b"", {"h": "�("})
     assert (plain.key, plain.value) == ("", b"\x80{")
@@ -139,14 +140,14 @@ def test_what_another_process_appends_ends_the_wait(real: KafkaCluster, other: K
         say(other, b"%d" % number)
         before = monotonic()
         assert arrived(real.log, number) == [b"%d" % number]
-        assert monotonic() - before < 9
+        assert monotonic() - before < 55
 
 
 def test_a_wait_for_nothing_takes_its_time(real: KafkaCluster) -> None:
     follow(real.log, ("here", 0))
     before = monotonic()
     real.log.wait(0.3)
-    assert 0.25 < monotonic() - before < 9
+    assert 0.25 < monotonic() - before < 55
 
 
 def test_an_own_append_is_found_by_the_next_read(real: KafkaCluster) -> None:
@@ -199,11 +200,14 @@ def test_a_reader_that_lags_holds_a_bounded_part_and_misses_nothing(
     for start in range(0, 500, 100):
         say(other, *values[start : start + 100])
     say(other, b"beside", topic="there")
-    wait_until(lambda: real.log.read("there", 0, 0, 1))
+    until(lambda: real.log.read("there", 0, 0, 1))
     [cursor] = (each for each in real.log._follower._cursors.values() if each.place == ("here", 0))
-    for _ in range(20):
+
+    def full() -> bool:
         real.log._follower._poll(10)
-    assert cursor.paused
+        return cursor.paused
+
+    until(full)
     # One look may bring as much as one answer holds, before the place can be paused.
     assert cursor.bytes < 400_000 + 500 * 6_600
     found: list[bytes] = []
@@ -238,4 +242,4 @@ def test_a_stall_is_told_with_its_place_and_a_healthy_reader_has_none(real: Kafk
     # Behind our backs, as the library's own defects do.
     real.log._follower._consumer.pause(TopicPartition(real.connection.wire_name("here"), 0))
     say(other, b"never arrives")
-    wait_until(lambda: real.log.wait(0.05) or real.log.stalled(1) == ("here", 0))
+    until(lambda: real.log.wait(0.05) or real.log.stalled(1) == ("here", 0))

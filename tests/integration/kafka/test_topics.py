@@ -15,6 +15,7 @@ from shared.events.topics import LEDGER, RECORDS_INGESTED, SERVING, TOPICS, Topi
 from shared.runtime.hosts import snapshots_of
 from shared.runtime.ports import LogError, MessageTooLarge
 from tests.integration.kafka.cluster import connection_to
+from tests.waiting import until
 
 ALL = (*TOPICS, *map(snapshot_topic, WITH_STATES))
 LAYOUT = Layout(partitions=2)
@@ -57,9 +58,8 @@ def test_every_difference_is_told_in_words(connection: Connection) -> None:
     create(connection, [LEDGER, SERVING], LAYOUT)
     alter(connection, LEDGER, retention_ms="60000", max_message_bytes="1000", message_timestamp_type="CreateTime")
     alter(connection, SERVING, cleanup_policy="delete")
-    told = verify(connection, [LEDGER, SERVING], Layout(partitions=3, in_sync=2))
     ledger, serving = (connection.wire_name(topic.name) for topic in (LEDGER, SERVING))
-    assert set(told) >= {
+    expected = {
         f"{ledger}: retention.ms is 60000, declared is -1",
         f"{ledger}: max.message.bytes is 1000, declared is 1114112",
         f"{ledger}: message.timestamp.type is CreateTime, declared is LogAppendTime",
@@ -67,6 +67,9 @@ def test_every_difference_is_told_in_words(connection: Connection) -> None:
         f"{ledger}: partitions is 2, declared is 3",
         f"{serving}: cleanup.policy is delete, declared is compact",
     }
+    wanted = Layout(partitions=3, in_sync=2)
+    # What was altered takes effect a little later.
+    until(lambda: expected <= set(verify(connection, [LEDGER, SERVING], wanted)), f"all is told of {expected}")
 
 
 def test_a_cluster_that_is_too_small_says_so(connection: Connection) -> None:

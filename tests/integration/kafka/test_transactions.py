@@ -13,7 +13,8 @@ from shared.adapters.kafka import KafkaLog
 from shared.adapters.memory import TopicSettings
 from shared.runtime.ports import Fenced, LogError, Membership, MessageTooLarge
 from tests.integration.kafka import stock
-from tests.integration.kafka.cluster import KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import KafkaCluster, cluster
+from tests.waiting import until
 
 TOPICS = {"in": TopicSettings(2), "out": TopicSettings(2), "narrow": TopicSettings(1, max_message_bytes=10)}
 
@@ -78,25 +79,25 @@ def test_offsets_of_a_refused_transaction_are_forgotten(real: KafkaCluster) -> N
 
 def test_stock_can_neither_commit_nor_abort_after_an_epoch_bump(real: KafkaCluster) -> None:
     wire = real.connection.wire_name("out")
-    with stock.transactional(real.connection.bootstrap, wire, transaction_timeout_ms=500) as producer:
+    with stock.transactional(real.connection.bootstrap, wire, transaction_timeout_ms=4_000) as producer:
         producer.begin_transaction()
-        producer.send(wire, b"a", partition=0).get(5)
-        wait_until(lambda: real.log.settled("out", 0))
+        producer.send(wire, b"a", partition=0).get(60)
+        until(lambda: real.log.settled("out", 0))
         with pytest.raises(KafkaError):
-            producer.send(wire, b"b", partition=0).get(5)
-        wait_until(producer._transaction_manager._test_is_ready)
+            producer.send(wire, b"b", partition=0).get(60)
+        until(producer._transaction_manager._test_is_ready)
         for end in (producer.commit_transaction, producer.abort_transaction):
             with pytest.raises(KafkaError, match="Invalid transition"):
                 end()
 
 
 def test_after_a_transaction_was_given_up_a_new_producer_goes_on(real: KafkaCluster) -> None:
-    with closing(KafkaLog(real.connection, transaction=500)) as log:
+    with closing(KafkaLog(real.connection, transaction=4_000)) as log:
         producer = log.producer("x")
         producer.begin()
         producer.append("out", 0, "p", b"given up", {})
         producer.settle()
-        wait_until(lambda: log.settled("out", 0))
+        until(lambda: log.settled("out", 0))
         producer.append("out", 0, "p", b"late", {})
         with pytest.raises(LogError):
             producer.commit()
@@ -104,7 +105,7 @@ def test_after_a_transaction_was_given_up_a_new_producer_goes_on(real: KafkaClus
         following.begin()
         following.append("out", 0, "p", b"new", {})
         following.commit()
-        wait_until(lambda: [message.value for message in log.read("out", 0, 0, 10)] == [b"new"])
+        until(lambda: [message.value for message in log.read("out", 0, 0, 10)] == [b"new"])
 
 
 # Who may not commit

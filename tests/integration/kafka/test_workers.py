@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -15,8 +16,9 @@ from shared.adapters.memory import TopicSettings
 from shared.runtime.core import Message
 from shared.runtime.partitions import LANE, partition_of
 from shared.runtime.ports import Addressed
-from tests.integration.kafka.cluster import KafkaCluster, cluster, wait_until
+from tests.integration.kafka.cluster import KafkaCluster, cluster
 from tests.integration.kafka.relay_process import STOPPED
+from tests.waiting import PATIENCE, until
 
 PARTITIONS = 4
 PLAIN, COMPACTED = TopicSettings(PARTITIONS), TopicSettings(PARTITIONS, compacted=True)
@@ -34,7 +36,7 @@ def real(broker: str) -> Iterator[KafkaCluster]:
 def process(real: KafkaCluster, name: str, *commits: str) -> Iterator[subprocess.Popen[str]]:
     arguments = (real.connection.bootstrap, real.connection.prefix, name, *commits)
     command = [sys.executable, "-W", "ignore", "-m", "tests.integration.kafka.relay_process", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
         try:
             yield started
         finally:
@@ -54,16 +56,26 @@ def everything(real: KafkaCluster, topic: str) -> list[Message]:
     return [message for partition in range(PARTITIONS) for message in real.log.read(topic, partition, 0, 10_000)]
 
 
+def relayed(real: KafkaCluster) -> int:
+    """A transaction's end is written to one topic after the other."""
+    return min(len(everything(real, topic)) for topic in ("out", "sums"))
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    assert select([process.stdout], [], [], PATIENCE)[0], "the process says nothing"
+    return process.stdout.readline().strip()
+
+
 def test_a_process_killed_in_a_transaction_loses_nothing_and_repeats_nothing(real: KafkaCluster) -> None:
     feed(real, range(100))
     with ExitStack() as running:
         doomed = running.enter_context(process(real, "doomed", "3"))
-        assert doomed.stdout is not None
-        assert doomed.stdout.readline().strip() == STOPPED
+        assert first_line(doomed) == STOPPED
         running.enter_context(process(real, "other"))
         doomed.kill()
         feed(real, range(100, 200))
-        wait_until(lambda: len(everything(real, "out")) >= 200, seconds=60)
+        until(lambda: relayed(real) >= 200)
     assert_each_input_was_relayed_once(real)
 
 
@@ -73,10 +85,10 @@ def test_two_processes_share_the_work_and_one_leaves_in_the_middle(real: KafkaCl
         running.enter_context(process(real, "second"))
         for start in range(0, 300, 30):
             feed(real, range(start, start + 30))
-            wait_until(lambda start=start: len(everything(real, "out")) >= start, seconds=60)
+            until(lambda start=start: relayed(real) >= start)
             if start == 150:
                 first.kill()
-        wait_until(lambda: len(everything(real, "out")) >= 300, seconds=60)
+        until(lambda: relayed(real) >= 300)
     assert_each_input_was_relayed_once(real)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Event, Thread
-from time import monotonic
+from typing import TypeVar
 
 import pytest
 from testcontainers.core.config import testcontainers_config
@@ -15,13 +15,17 @@ from testcontainers.core.container import DockerContainer
 from shared.access.stores import StoreDown
 from shared.adapters.redis.client import Cache
 from tests.integration.broker import require_docker
+from tests.ports import free_port
+from tests.waiting import until
+
+Answer = TypeVar("Answer")
 
 IMAGE = "redis:7-alpine"
-LIFETIME = 900
+LIFETIME = 3_600
 """Seconds after which the server ends by itself, should the tests be killed."""
 REST = 0.2
-POLL = Event()
-"""Never set: its ``wait`` is a pause between two looks."""
+PATIENT = 5.0
+"""Seconds to wait for a reply where it isn't the waiting that is tested: a busy machine takes its time."""
 
 
 class Server(DockerContainer):
@@ -29,7 +33,7 @@ class Server(DockerContainer):
 
     def __init__(self) -> None:
         super().__init__(IMAGE)
-        self.port = _free_port()
+        self.port = free_port()
         self.with_bind_ports(6379, self.port)
         options = ["--save", "", "--appendonly", "no", "--protected-mode", "no"]
         self.with_command(["timeout", str(LIFETIME), "redis-server", *options])
@@ -47,14 +51,19 @@ class Server(DockerContainer):
 
 
 class LossyWay:
-    """A way to the server on which replies are lost while ``losing``: the server has done what it was asked."""
+    """A way to the server on which replies get lost: the server has done what it was asked."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._listener = socket.create_server(("localhost", 0))
-        self.losing = Event()
+        self._lossy: list[Event] = []
         self.url = f"redis://localhost:{self._listener.getsockname()[1]}/0"
         Thread(target=self._accept, daemon=True).start()
+
+    def lose(self) -> None:
+        """Replies on the connections that are there. New ones work, or nobody could ask a second time."""
+        for connection in self._lossy:
+            connection.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -64,15 +73,18 @@ class LossyWay:
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("localhost", self._server.port))
-                Thread(target=self._carry, args=(near, far, False), daemon=True).start()
-                Thread(target=self._carry, args=(far, near, True), daemon=True).start()
+                lossy, never = Event(), Event()
+                self._lossy.append(lossy)
+                Thread(target=_carry, args=(near, far, never), daemon=True).start()
+                Thread(target=_carry, args=(far, near, lossy), daemon=True).start()
 
-    def _carry(self, source: socket.socket, target: socket.socket, replies: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if not (replies and self.losing.is_set()):
-                    target.sendall(data)
-        target.close()
+
+def _carry(source: socket.socket, target: socket.socket, lossy: Event) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            if not lossy.is_set():
+                target.sendall(data)
+    target.close()
 
 
 @pytest.fixture(scope="module")
@@ -91,27 +103,28 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def cache(server: Server) -> Iterator[Cache]:
     """Empty at the start."""
-    opened = Cache(server.url, rest=REST)
+    opened = Cache(server.url, patience=PATIENT, rest=REST)
     answering(server.url)
     opened.ask("FLUSHALL")
     yield opened
     opened.close()
 
 
-def answering(url: str, seconds: float = 30) -> None:
+def answering(url: str) -> None:
     """Returns when a server answers there."""
-    deadline = monotonic() + seconds
-    probe = Cache(url, rest=0.05)
-    while True:
-        try:
-            probe.ask("PING")
-            break
-        except StoreDown:
-            assert monotonic() < deadline, f"no Redis answered at {url}"
-            POLL.wait(0.05)
+    probe = Cache(url, patience=PATIENT, rest=0.05)
+    again(lambda: probe.ask("PING"))
     probe.close()
 
 
-def _free_port() -> int:
-    with socket.create_server(("localhost", 0)) as listener:
-        return int(listener.getsockname()[1])
+def again(what: Callable[[], Answer]) -> Answer:
+    """Until the circuit lets it through."""
+    answers: list[Answer] = []
+
+    def tried() -> bool:
+        with suppress(StoreDown):
+            answers.append(what())
+        return bool(answers)
+
+    until(tried, "an answer of Redis")
+    return answers[0]

@@ -103,11 +103,13 @@ def _turn(some: House, desk: Desk, served: Served, stop: Flag) -> None:
             with some.lock:
                 some.system.now += 1
                 answer = some.system.loop.request("ingestion", Unit(unit.pipeline), request)
-                desk.answer(answer)
+                # Answered last, so that whoever asked sees all that followed.
                 some.system.loop.drain()
+                desk.answer(answer)
         for message in some.log.read(SERVING.name, 0, told, 100):
             served.tell(message)
             told = message.offset + 1
+        served.turn()
         desk.wait(0.01)
 
 

@@ -88,6 +88,7 @@ def test_what_is_wrong_is_told_with_its_cure_and_the_others_go_on(
     shop: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DRIFTLOOP_PREDICTION_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("DRIFTLOOP_REDIS_URL", "redis://cache:6379/0")
     monkeypatch.setattr(running, "redis_down", lambda: "Redis did not answer PING")
     monkeypatch.setattr(running, "topic_differences", lambda: ["driftloop.ledger.v1 is missing: create the topics"])
     told = call("doctor", "--running")
@@ -114,11 +115,48 @@ def test_blobs_that_can_not_be_reached_or_lack_something_are_found(
         raise UserError("there is no folder /x")
 
     with monkeypatch.context() as patch:
+        patch.setenv("DRIFTLOOP_BLOBS_FOLDER", "/x")
         patch.setattr(running, "opened_blobs", nowhere)
         assert wrong(list(examine_running())) == ["there is no folder /x"]
     monkeypatch.setattr(running, "opened_blobs", type(shop.blobs))
     [missing] = wrong(list(examine_running()))
     assert missing.startswith("shop: the pipeline file ")
+
+
+def test_what_is_not_said_to_be_here_is_noted_and_not_wrong(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise UserError("there is no folder /x")
+
+    monkeypatch.setattr(running, "redis_down", lambda: "no answer")
+    monkeypatch.setattr(running, "opened_blobs", nowhere)
+    for variable in ("DRIFTLOOP_REDIS_URL", "DRIFTLOOP_BLOBS_FOLDER"):
+        monkeypatch.delenv(variable, raising=False)
+    told = call("doctor", "--running")
+    assert told.code == 0
+    assert [line for line in told.out.splitlines() if not line.startswith("ok ")] == [
+        "note   not looked at from here: Redis (DRIFTLOOP_REDIS_URL is not set)",
+        "note   not looked at from here: blobs (DRIFTLOOP_BLOBS_FOLDER is not set)",
+    ]
+
+
+def test_a_message_of_the_ledger_that_is_no_pipelines_is_found_and_the_others_go_on(shop: House) -> None:
+    shop.log.append(LEDGER.name, 0, "", b"", {})
+    told = call("doctor", "--running")
+    assert told.code == 1
+    assert [line for line in told.out.splitlines() if line.startswith("WRONG")] == [
+        "WRONG  ledger: messages of no pipeline, by their key or their partition: 1 -> services pass such messages "
+        "over; find out who else may write to this topic"
+    ]
+    assert "profiles stay 365 days" in told.out
+
+
+def test_a_damaged_event_is_told_and_the_other_pipelines_go_on() -> None:
+    log = MemoryLog.of(TOPICS, lambda: NOW)
+    append_to(log, to_append(LEDGER.name, PROMOTED, Message(LEDGER.name, 0, 0, NOW - 800 * DAY, "shop", b"")))
+    log.append(LEDGER.name, 0, "press", b"{}", {"ce_type": PROMOTED.type})
+    damaged, old = wrong(list(retention(log)))
+    assert damaged.startswith("ledger: ledger/0 at offset 1: the event is damaged at ")
+    assert old.startswith("shop: its generation began 800 days ago")
 
 
 def ingested(log: MemoryLog, messages: int) -> None:

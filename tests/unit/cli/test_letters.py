@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 
 from services.cli.letters.letter import Letter
 from services.cli.letters.replay import content_type
 from services.cli.letters.rows import opened as rows_of
 from services.cli.letters.sidecar import NAME, ROWS
-from shared.domain.pipeline_file import parse_pipeline
-from shared.domain.rows import decode_batch, validated_schema
+from shared.adapters.memory.blobs import MemoryBlobs
+from shared.domain.pipeline_file import canonical_bytes, parse_pipeline
+from shared.domain.rows import decode_batch, encode_batch, ingested_schema, validated_schema
+from shared.events.data import ARROW_BATCH
 from shared.events.letters import LARGEST, letter, set_aside
 from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED, RECORDS_OFFERED, RECORDS_VALIDATED
 from shared.runtime.core import Append, Message, Unit
@@ -77,7 +80,22 @@ def test_the_list_is_json_for_programs_and_can_be_narrowed(shop: House) -> None:
     told = call("dead-letters", "list", "shop", "--json", "--reason", "wrong-type").out.splitlines()
     [letter] = [json.loads(line) for line in told]
     assert (letter["letter"], letter["stage"], letter["rows"], letter["replayed"]) == ("0/1", "ingestion", 1, 0)
-    assert call("dead-letters", "list", "nobody").out == "no dead letters\n"
+    assert call("dead-letters", "list", "shop", "--reason", "none-such").out == "no dead letters\n"
+
+
+@pytest.mark.parametrize("command", [("list", "nobody"), ("export", "nobody")])
+def test_a_name_that_nobody_knows_is_a_mistake(shop: House, command: tuple[str, str]) -> None:
+    told = call("dead-letters", *command)
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert told.err.rstrip().endswith("there are: shop")
+
+
+def test_letters_of_a_name_that_was_never_applied_are_listed_with_what_is_known_of_them(shop: House) -> None:
+    shop.log.append(RECORDS_DEAD.name, 0, "nobody", b"", {})
+    listed, _ = call("dead-letters", "list", "nobody").out.split("\n\n")
+    place, when, words = listed.split(maxsplit=2)
+    assert (place, len(when)) == ("0/3", len("2025-03-04T09:12:51"))
+    assert words == "unknown  unknown  a message: 0 bytes, and no header that says why or by whom"
 
 
 def test_what_was_refused_is_shown_on_demand_alone(shop: House) -> None:
@@ -361,3 +379,25 @@ def test_rows_that_bring_their_ids_come_in_through_the_producers_door_too(shop: 
     shop.log.append(RECORDS_OFFERED.name, 0, "shop", body, {"content-type": content_type(1)})
     deliver_offered(shop)
     assert validated(shop)[-1]["_id"] == "batch:2"
+
+
+def test_an_old_letter_whose_instant_has_no_date_is_taken_out_as_it_is() -> None:
+    text = NAMED.replace("  label:", "    - {name: at, kind: timestamp}\n  label:")
+    pipeline = parse_pipeline(text)
+    beyond = pa.array([253_402_318_799_000_000]).cast(pa.timestamp("us", "UTC"))
+    columns = [pa.array(["a"]), pa.array([1.0]), pa.array(["s"]), beyond]
+    batch = pa.RecordBatch.from_arrays(columns, schema=ingested_schema(pipeline.contract))
+    blobs = MemoryBlobs()
+    file = blobs.put(canonical_bytes(pipeline))
+    headers = {"file": file, "content-type": ARROW_BATCH}
+    assert rows_of(failed(RECORDS_INGESTED.name, encode_batch(batch), **headers), lambda: blobs) is None
+
+
+def test_a_repaired_file_that_is_still_broken_is_not_quoted(shop: House, tmp_path: Path) -> None:
+    shop.system.deliver("records", b"price,size\n3\n", "text/csv")
+    exported(tmp_path, "--reason", "wrong-width")
+    (broken,) = tmp_path.glob("*.csv")
+    broken.write_text("price,size\n1,s\n3,s,secret\n")
+    told = call("replay", "shop", broken)
+    assert told.code == 2
+    assert told.err.rstrip().endswith("can't be read as csv: Expected 2 columns, got 3")

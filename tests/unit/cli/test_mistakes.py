@@ -43,6 +43,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, column in (("other.yaml", "aa"), ("right.yaml", "a")):
         contract = f"features: [{{name: {column}, kind: number}}], label: {{name: class}}"
         (tmp_path / name).write_text(f"name: x\nwindow: 50\ncontract: {{{contract}}}\n")
+    right = (tmp_path / "right.yaml").read_text()
+    (tmp_path / "detector.yaml").write_text(f"{right}drift: {{detector: adwinn}}\n")
     return tmp_path
 
 
@@ -77,7 +79,7 @@ MISTAKES = {
     "ok.csv --label class --param n_estimator=3": "the nearest is 'n_estimators'",
     "ok.csv --label class --param n_estimators": "has to be NAME=VALUE",
     "ok.csv --label class --param n_estimators=[": "the value is not YAML",
-    "ok.csv --label class --param n_estimators=-3": "no model could be trained on the first 50 labelled rows",
+    "ok.csv --label class --param n_estimators=-3": "The 'n_estimators' parameter of RandomForestClassifier must",
     "ok.csv --label class --estimator sklearn.linear_model.LinearRegression": "is none for classification: give a cl",
     "ok.csv --label class --estimator sklearn.cluster.KMeans": "is none for classification: give a classifier",
     "ok.csv --label class --estimator sklearn.preprocessing.StandardScaler": "has no 'predict'",
@@ -127,6 +129,7 @@ def test_a_mistake_in_a_backtest_is_one_line_and_code_2(arguments: str, folder: 
         ("run --pipeline right.yaml ok.parquet", "'driftloop backtest' reads it"),
         ("run --pipeline steps.yaml ok.csv", "steps, number 1"),
         ("apply steps.yaml", "steps, number 1"),
+        ("apply detector.yaml", "the nearest is 'adwin'"),
         (f"demo --seed {HUGE}", "Invalid value for '--seed'"),
         ("demo --rows 10", "Invalid value for '--rows'"),
         ("timeline", "which folder?"),

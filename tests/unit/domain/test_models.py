@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from shared.domain.design import Column
+from shared.domain.design import Column, design_matrix, within
 from shared.domain.models import Model, UntrustedModelError, _forest_chances, dump_model, load_model
 
 RANDOM = np.random.default_rng(0)
@@ -73,6 +74,26 @@ def test_two_equal_fits_have_equal_bytes_and_come_back_as_they_were(task: str, n
     want, want_score = model.predict(ROWS)
     assert said.equals(want)
     assert np.array_equal(score, want_score, equal_nan=True)
+
+
+HUGE = [1e39, -1e39, sys.float_info.max, -sys.float_info.max, 5e-324]
+FAR = pa.table({"x": HUGE, "y": HUGE[::-1]})
+
+
+@pytest.mark.parametrize(("task", "name", "make"), ALL, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_any_finite_number_can_be_predicted_and_learnt_from(task: str, name: str, make: Any) -> None:
+    assert len(fitted(task, make).predict(FAR)[0]) == len(HUGE)
+    rows = pa.concat_tables([ROWS, FAR])
+    target = np.append(CLASSES, ["yes"] * len(HUGE)) if task == "classification" else np.append(TARGET, within(HUGE))
+    model = Model(task, COLUMNS, make().fit(design_matrix(COLUMNS, rows), target))
+    assert model.predict(rows)[0].null_count == 0
+
+
+def test_an_integer_that_a_float_skips_is_predicted_as_its_neighbour() -> None:
+    columns = (Column("n", "integer"),)
+    far = pa.table({"n": pa.array([2**53 + 1, -(2**63), None], pa.int64())})
+    assert np.array_equal(design_matrix(columns, far), [[2.0**53], [-(2.0**63)], [np.nan]], equal_nan=True)
 
 
 def test_another_fit_has_other_bytes() -> None:

@@ -156,7 +156,7 @@ def opened(pipeline: Pipeline | None = PIPELINE, **settings: Any) -> Iterator[Ho
     door = WebDoor(app, "127.0.0.1", 0)
     door.start()
     house.url = f"http://127.0.0.1:{door.port}"
-    with httpx.Client(base_url=house.url, timeout=20) as house.client:
+    with httpx.Client(base_url=house.url, timeout=60) as house.client:
         try:
             yield house
         finally:
@@ -183,7 +183,7 @@ class Core:
 
     def stop(self) -> None:
         self._ending.set()
-        self._thread.join(5)
+        self._thread.join(60)
         self._desk.close()
 
     def _open(self) -> None:

@@ -75,13 +75,14 @@ class Counter:
         stored = self.blobs.put(blob or model()) if version else None
         told = {"version": version, "model": stored, "ledger_offset": self.offset}
         self.served.tell(serving_message(pipeline.name, file, **told))
+        self.served.turn()
 
     def infer(self, body: Any = None, path: str = INFER, **headers: str) -> httpx.Response:
         return self.client.post(path, json=question() if body is None else body, headers=headers)
 
     def offer(self, pipeline: str, rows: bytes, headers: dict[str, str]) -> bool:
         self.entered.set()
-        self.gate.wait(20)
+        self.gate.wait(60)
         if len(rows) > self.room:
             return False
         self.offered.append(Append(RECORDS_OFFERED.name, Unit(pipeline), rows, headers))
@@ -99,7 +100,7 @@ def opened(**settings: Any) -> Iterator[Counter]:
     )  # fmt: skip
     door = WebDoor(app, "127.0.0.1", 0)
     door.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{door.port}", timeout=20) as counter.client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{door.port}", timeout=60) as counter.client:
         try:
             yield counter
         finally:

@@ -109,8 +109,12 @@ def test_a_list_shows_what_the_token_covers(house: House, path: Path) -> None:
     assert [each["pipeline"] for each in shown] == ["shop"]
 
 
-def test_a_change_of_the_file_is_in_force_at_once(house: House, path: Path, producer: Bearer) -> None:
-    path.write_text("")
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_change_of_the_file_is_in_force_at_once(house: House, path: Path, producer: Bearer, renamed: bool) -> None:
+    """Written in place, or put in the old one's place, as editors do."""
+    written = path.with_suffix(".new") if renamed else path
+    written.write_text("")
+    written.replace(path)
     assert house.client.post(RECORDS, json=row(), headers=producer).status_code == 401
     new = granted(path, "till-2", scopes=("ingest",))
     assert house.client.post(RECORDS, json=row(), headers=new).status_code == 202

@@ -163,7 +163,7 @@ def test_curl_will_do(house: House) -> None:
         pytest.skip("there is no curl")
     command = ["curl", "-sS", "-X", "POST", house.url + RECORDS, "--json", json.dumps([ROW])]
     command = [part if part != "--json" else "-d" for part in command] + ["-H", "Content-Type: application/json"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(answer.stdout)["accepted"] == 1
 
 

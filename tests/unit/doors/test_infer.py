@@ -185,6 +185,15 @@ def test_a_pipeline_that_collects_has_no_champion_yet(counter: Counter) -> None:
     assert counter.client.get("/v2/models/young").json()["versions"] == []
 
 
+def test_nobody_answers_before_everything_that_was_said_of_who_serves_is_known(counter: Counter) -> None:
+    counter.ready = False
+    for answer in (counter.infer(), counter.client.get("/v2/models/mill"), counter.client.get("/v2/models/mill/ready")):
+        assert (answer.status_code, answer.json()["reason"]) == (503, "not-loaded")
+        assert answer.headers["retry-after"] == "1"
+    counter.ready = True
+    assert counter.infer().json()["model_version"] == "v1"
+
+
 @pytest.mark.parametrize("path", ["", "/infer", "/ready"])
 def test_only_the_champion_is_served(counter: Counter, path: str) -> None:
     method = "POST" if path == "/infer" else "GET"
@@ -228,11 +237,11 @@ def test_health_is_open_to_machines_without_tokens_and_models_are_not(tmp_path: 
 
 
 def test_a_request_that_finds_no_thread_in_time_is_told_to_come_again() -> None:
-    with opened(limits=Limits(answer_seconds=0.2), threads=1) as counter, ThreadPoolExecutor(1) as pool:
+    with opened(limits=Limits(answer_seconds=1.0), threads=1) as counter, ThreadPoolExecutor(1) as pool:
         counter.serve()
         counter.gate.clear()
         first = pool.submit(counter.infer)
-        assert counter.entered.wait(20)
+        assert counter.entered.wait(60)
         waited = counter.infer(question(parameters={"log": False}))
         counter.gate.set()
         assert first.result().status_code == 200

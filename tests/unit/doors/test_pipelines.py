@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import skops.io
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from services.ingestion.conversion import convert
 from shared.domain.design import Column
 from shared.domain.digest import digest
 from shared.domain.models import Model, dump_model
@@ -30,6 +40,7 @@ contract:
   label: {name: broken}
 estimator: {path: sklearn.linear_model.LogisticRegression}
 """
+DOCUMENT = parse_pipeline(FILE).model_dump(mode="json", exclude_defaults=True)
 YAML = {"content-type": "application/yaml"}
 JSON = {"content-type": "application/json"}
 
@@ -61,7 +72,7 @@ def test_a_file_is_stored_in_its_canonical_form_and_a_command_names_it(house: Ho
 
 
 def test_json_says_the_same_as_yaml_tabs_and_escapes_and_all(house: House) -> None:
-    document = parse_pipeline(FILE).model_dump(mode="json", exclude_defaults=True)
+    document = deepcopy(DOCUMENT)
     document["contract"]["features"][0]["name"] = "speed \N{ROCKET}"
     text = json.dumps(document, indent="\t")
     assert "\\ud83d" in text
@@ -94,6 +105,9 @@ def test_all_mistakes_of_a_file_come_at_once(house: House) -> None:
         (b"\xff\xfe", {}, 400, "UTF-8"),
         ("{", JSON, 400, "not JSON"),
         ('{"name": "mill", "name": "mole"}', JSON, 400, "comes twice"),
+        (FILE.replace("LogisticRegression", "LogisticRegression, parameters: {C: banana}"), {}, 422, "Got 'banana'"),
+        (FILE + "<<: {seed: 1}", {}, 422, "line 8: <<: merge keys"),
+        (json.dumps(DOCUMENT | {"<<": {"seed": 1}}), JSON, 422, "<<: is no known key"),
         (FILE.replace("name: mill", "name: &a mill\nseed: *a"), {}, 422, "aliases"),
         (FILE + "#" * 300_000, {}, 413, "larger"),
         (FILE.replace("speed", '"\\ud800"'), {}, 422, ""),
@@ -139,6 +153,65 @@ def test_a_model_whose_features_make_another_matrix_is_refused(house: House) -> 
     answer = put(house, FILE, query=f"?model={digest(brought)}")
     assert (answer.status_code, answer.json()["reason"]) == (422, "model-does-not-fit")
     assert "fitted on 3 columns" in answer.json()["detail"]
+
+
+COLUMNS = (Column("speed", "number"), Column("load", "integer"))
+VALUES = np.arange(40.0).reshape(20, 2)
+LINEAR = LogisticRegression()
+
+
+def applied(house: House, brought: Model, text: str = FILE) -> Any:
+    stored = house.client.put("/v1/models", content=dump_model(brought))
+    assert stored.status_code == 201, stored.text
+    return put(house, text, query=f"?model={stored.json()['model']}")
+
+
+@pytest.mark.parametrize(
+    ("classes", "texts"),
+    [(np.array([0, 1]), {"0", "1"}), (np.array([False, True]), {"false", "true"}), (np.array([0.0, 1.0]), {"0", "1"})],
+)
+@pytest.mark.parametrize("kind", [LogisticRegression, RidgeClassifier, RandomForestClassifier])
+def test_a_model_answers_with_the_texts_that_its_classes_have_as_labels(
+    house: House, kind: Any, classes: Any, texts: set[str]
+) -> None:
+    brought = Model("classification", COLUMNS, kind().fit(VALUES, np.repeat(classes, 10)))
+    assert applied(house, brought).status_code == 202
+    said, _ = brought.predict(pa.table({"speed": VALUES[:, 0], "load": VALUES[:, 1].astype(int)}))
+    labels = convert(pa.array(np.repeat(classes, 10)), pa.string()).values
+    assert said.type == pa.string()
+    assert set(said.to_pylist()) == set(labels.to_pylist()) == texts
+
+
+GAPS = FILE.replace("kind: number", "kind: number, nullable: true")
+
+
+@pytest.mark.parametrize(
+    ("columns", "estimator", "text", "told"),
+    [
+        (COLUMNS, LINEAR, FILE, r"can't predict a row \(NotFittedError at \w+\.py:\d+\); fit its estimator"),
+        (COLUMNS, LinearRegression().fit(VALUES, VALUES[:, 0]), FILE, "LinearRegression, which is no classifier"),
+        (COLUMNS, StandardScaler().fit(VALUES), FILE, "StandardScaler, which is no classifier"),
+        (COLUMNS, "forest", FILE, "str, which is no classifier"),
+        (COLUMNS[:1] * 2, clone(LINEAR).fit(VALUES, ["no", "yes"] * 10), FILE, "column 'speed' twice"),
+        (COLUMNS, clone(LINEAR).fit(VALUES, ["no", "y" * 4000] * 10), FILE, "takes 4,000 bytes, and labels 1,024"),
+        (COLUMNS, clone(LINEAR).fit(VALUES, ["no", "yes"] * 10), GAPS, r"nullable features are empty \(ValueError at "),
+        (COLUMNS, KNeighborsClassifier().fit(VALUES, VALUES.astype(int)), FILE, r"can't predict a row \(\w+ at "),
+    ],
+    ids=["unfitted", "regressor", "scaler", "text", "twice", "long", "gaps", "answers"],
+)
+def test_a_model_that_could_not_answer_is_refused(
+    house: House, columns: tuple[Column, ...], estimator: Any, text: str, told: str
+) -> None:
+    answer = applied(house, Model("classification", columns, estimator), text)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "model-does-not-fit")
+    assert re.search(told, answer.json()["detail"]), answer.json()["detail"]
+    assert "\n" not in answer.json()["detail"]
+    assert house.commands() == []
+
+
+def test_a_model_that_knows_what_to_do_with_gaps_is_taken(house: House) -> None:
+    estimator = make_pipeline(SimpleImputer(), LogisticRegression()).fit(VALUES, ["no", "yes"] * 10)
+    assert applied(house, Model("classification", COLUMNS, estimator), GAPS).status_code == 202
 
 
 def test_a_model_of_a_regression_is_refused_for_want_of_a_scale(house: House) -> None:

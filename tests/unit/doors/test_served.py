@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event
-from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Append
 from tests.unit.doors.serving import MILL, model
 from tests.unit.ingestion.doors import serving_message
+from tests.waiting import until
 
 
 class Registry:
@@ -35,6 +35,10 @@ class Registry:
         if blob and stored:
             self.blobs.put(blob)
         self.served.tell(serving_message("mill", self.file, version=version, model=name, ledger_offset=offset))
+
+    def serve(self, version: str | None, offset: int, blob: bytes | None = None, stored: bool = True) -> None:
+        self.tell(version, offset, blob, stored)
+        self.served.turn()
 
     @property
     def version(self) -> str | None:
@@ -54,17 +58,36 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_newer_word_replaces_the_champion_and_an_older_one_does_not() -> None:
     registry = Registry()
-    registry.tell(None, 1)
+    registry.serve(None, 1)
     assert registry.version is None
-    registry.tell("v1", 2, model())
-    registry.tell("v0", 1, model())
+    registry.serve("v1", 2, model())
+    registry.serve("v0", 1, model())
     assert registry.version == "v1"
+
+
+def test_a_damaged_word_is_passed_over_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+    registry.served.tell(replace(serving_message("mill", registry.file), value=b"{}", offset=7))
+    registry.serve("v1", 1, model())
+    assert registry.version == "v1"
+    assert "passed over serving/0/7: damaged" in caplog.text
+
+
+def test_of_many_words_at_once_only_the_last_model_is_loaded() -> None:
+    registry = Registry()
+    for offset in range(1, 4):
+        registry.tell(f"v{offset}", offset, model("gaps"), stored=False)
+    registry.tell("v4", 4, model())
+    assert registry.served.is_loading("mill")
+    assert registry.served.find("mill") is None
+    registry.served.turn()
+    assert (registry.version, registry.failures) == ("v4", 0)
 
 
 def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_until_it_can() -> None:
     registry = Registry()
-    registry.tell("v1", 1, model())
-    registry.tell("v2", 2, model("gaps"), stored=False)
+    registry.serve("v1", 1, model())
+    registry.serve("v2", 2, model("gaps"), stored=False)
     assert (registry.version, registry.failures) == ("v1", 1)
     assert registry.served.is_loading("mill")
     assert not registry.served.turn()
@@ -75,7 +98,7 @@ def test_a_champion_that_cannot_be_loaded_leaves_the_old_one_until_it_can() -> N
 
 def test_a_model_of_types_that_are_not_allowed_never_answers() -> None:
     registry = Registry()
-    registry.tell("v1", 1, b"no model at all")
+    registry.serve("v1", 1, b"no model at all")
     assert registry.served.find("mill") is None
     assert registry.served.is_loading("mill")
 
@@ -96,12 +119,6 @@ class Log:
         self.taken += batch
 
 
-def until(what: Any) -> None:
-    deadline = monotonic() + 10
-    while not what():
-        assert monotonic() < deadline, "it did not happen in time"
-
-
 def started(log: Log, most_bytes: int = 1000) -> tuple[Offers, list[int]]:
     lost: list[int] = []
     running = Offers(log.append_all, lost.append, most_bytes=most_bytes)
@@ -113,7 +130,7 @@ def test_offers_reach_the_log_in_order() -> None:
     log = Log()
     running, lost = started(log, 10**6)
     assert all(running("mill", b"%d" % number, {}) for number in range(1000))
-    running.stop(5)
+    running.stop(60)
     assert [append.value for append in log.taken] == [b"%d" % number for number in range(1000)]
     assert lost == []
 
@@ -123,10 +140,10 @@ def test_offers_wait_for_a_log_that_is_away_and_none_is_lost() -> None:
     log.up.clear()
     running, lost = started(log)
     assert running("mill", b"a", {"idempotency-key": "k"})
-    assert log.refused.wait(5)
+    assert log.refused.wait(60)
     log.up.set()
     until(lambda: log.taken)
-    running.stop(5)
+    running.stop(60)
     assert (len(log.taken), lost) == (1, [])
 
 
@@ -139,7 +156,7 @@ def test_what_finds_no_room_is_refused_at_once_and_counted() -> None:
     assert not running("mill", b"x" * (LARGEST + 1), {})
     assert lost == [1, 1]
     log.up.set()
-    running.stop(5)
+    running.stop(60)
     assert len(log.taken) == 1
 
 

@@ -50,7 +50,8 @@ DRAWN = st.sampled_from(PAIRS).flatmap(
 
 def as_ingested(kind: Kind, data: list[Any]) -> tuple[pa.Array, int]:
     """The column that ingestion makes of these values in a JSON delivery, and how many rows it set aside."""
-    contract = Contract(features=(Feature(name="x", kind=kind),), label=Label(name="y"))
+    features = (Feature(name="x", kind=kind), Feature(name="beside", kind=Kind.NUMBER))
+    contract = Contract(features=features, label=Label(name="y"))
     target = records_target(contract)
     rows, dead = typed_rows(read_rows("application/json", orjson.dumps({"x": data}), target.wanted), target, "b")
     return rows.column("x"), len(dead)

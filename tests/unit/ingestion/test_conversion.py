@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,28 @@ def test_no_arrow_type_is_too_strange(kind: Kind, values: pa.Array) -> None:
 def test_an_instant_beyond_the_calendar_is_a_misfit_in_every_unit() -> None:
     found = [converted(Kind.TIMESTAMP, values)[2] for values in TICKS]
     assert found == [*[MISFIT] * 6, *[datetime(2116, 2, 20, 23, 53, 38, 427387, UTC)] * 2]
+
+
+@pytest.mark.parametrize("beside", ["2024-02-29T00:00:00Z", "nonsense", " "])
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "0000-01-01T00:00:00Z", "253402300800000"]
+)
+def test_an_instant_that_has_no_date_does_not_fit_whatever_stands_beside_it(text: str, beside: str) -> None:
+    expected = {"nonsense": MISFIT, " ": None}.get(beside, DAY)
+    assert converted(Kind.TIMESTAMP, pa.array([text, beside])) == [MISFIT, expected]
+
+
+def test_the_first_and_the_last_instant_fit() -> None:
+    ends = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+    assert converted(Kind.TIMESTAMP, pa.array(ends)) == [datetime.fromisoformat(each) for each in ends]
+
+
+def test_decimals_keep_their_digits_and_no_zeros_behind_them() -> None:
+    values = pa.array([Decimal(text) for text in ("1.50", "-0.05", "0", "100")], pa.decimal128(38, 10))
+    assert converted(Kind.CATEGORY, values) == ["1.5", "-0.05", "0", "100"]
+    assert converted(Kind.NUMBER, values) == [1.5, -0.05, 0.0, 100.0]
+    exact = pa.array([Decimal(2**53 + 1), Decimal("0.5"), Decimal(2**63)], pa.decimal256(50, 2))
+    assert converted(Kind.INTEGER, exact) == [2**53 + 1, MISFIT, MISFIT]
+    assert converted(Kind.BOOLEAN, pa.array([Decimal("1"), Decimal("0.00"), None], pa.decimal128(9, 2))) == [
+        True, False, None,
+    ]  # fmt: skip

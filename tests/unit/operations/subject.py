@@ -17,6 +17,8 @@ _log = logging.getLogger("services.subject")
 class Obedient:
     """Turns idly, and notes when."""
 
+    waits = ""
+
     def __init__(self) -> None:
         self.turned = Event()
 
@@ -32,6 +34,10 @@ class Obedient:
 
     def close(self) -> None:
         _log.info("part closed")
+
+
+class Waiting(Obedient):
+    waits = "loading"
 
 
 class Stalled(Obedient):
@@ -73,9 +79,9 @@ class Door:
 
 
 def build(_: Metrics) -> Service:
-    manners = {each.__name__.lower(): each for each in (Obedient, Stalled, Stuck, Forgetful, Broken)}
+    manners = {each.__name__.lower(): each for each in (Obedient, Waiting, Stalled, Stuck, Forgetful, Broken)}
     part = manners[sys.argv[1]]()
-    return Service(turning(part), (Door(part),), lambda: _log.info("service closed"))
+    return Service(turning(part), (Door(part),), lambda: _log.info("service closed"), lambda: part.waits)
 
 
 if __name__ == "__main__":

@@ -9,34 +9,28 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from time import monotonic
 
 from shared.operations.children import Children, Ended
 from shared.runtime.core import Run
 from tests.unit.operations.jobs_for_children import die, fail, hang, note
-
-PATIENCE = 20.0
+from tests.waiting import until
 
 
 @contextmanager
-def children(work: Callable[[Run], None], limit: int = 2, seconds: float = 60.0) -> Iterator[Children]:
+def children(work: Callable[[Run], None], limit: int = 2, seconds: float = 300.0) -> Iterator[Children]:
     with closing(Children(work, limit=limit, seconds=seconds, preload=())) as some:
         yield some
 
 
 def ends(some: Children, count: int = 1) -> list[Ended]:
     ended: list[Ended] = []
-    deadline = monotonic() + PATIENCE
-    while len(ended) < count and monotonic() < deadline:
-        ended += some.turn()
+
+    def enough() -> bool:
+        ended.extend(some.turn())
+        return len(ended) >= count
+
+    until(enough, f"{count} jobs end")
     return ended
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    deadline = monotonic() + PATIENCE
-    while not condition() and monotonic() < deadline:
-        pass
-    return condition()
 
 
 def test_a_job_runs_in_another_process(tmp_path: Path) -> None:
@@ -78,6 +72,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     place = tmp_path / "out"
     program = f"""
 if __name__ == "__main__":
+    from threading import Event
     from tests.unit.operations.jobs_for_children import hang
     from shared.operations.children import Children
     from shared.runtime.core import Run
@@ -85,15 +80,16 @@ if __name__ == "__main__":
     some.start(Run("j", 1, {str(place).encode()!r}))
     while True:
         some.turn()
+        Event().wait(0.02)
 """
     script = tmp_path / "parent.py"
     script.write_text(program)
     parent = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": os.getcwd()})
-    assert until(lambda: place.is_file() and place.read_text() != "")
+    until(lambda: place.is_file() and place.read_text() != "", "the child says its number")
     child = int(place.read_text())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    assert until(lambda: not Path(f"/proc/{child}").exists() or _is_zombie(child))
+    until(lambda: not Path(f"/proc/{child}").exists() or _is_zombie(child), "the child is gone")
 
 
 def _is_zombie(process: int) -> bool:

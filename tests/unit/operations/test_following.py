@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Event
 
 import pytest
 
 from shared.adapters.memory import MemoryGroups, MemoryLog, TopicSettings
-from shared.operations.follower import Follower
+from shared.operations.follower import Follower, FollowerThread
 from shared.operations.subscription import Subscription
 from shared.runtime.core import Message
-from shared.runtime.ports import Indefinite
+from shared.runtime.ports import Indefinite, Place
+from tests.waiting import until
 
 
 class Reader:
@@ -109,3 +111,39 @@ def test_a_follower_is_told_everything_from_the_start_and_then_what_is_new() -> 
     assert follower.turn()
     assert told[-1] == b"new"
     assert not follower.turn()
+
+
+class Own(MemoryLog):
+    """A log that a thread may have for itself."""
+
+    def follow(self, places: Sequence[Place]) -> None:
+        """Nothing is fetched ahead."""
+
+    def wait(self, seconds: float) -> None:
+        Event().wait(min(seconds, 0.01))
+
+    def stalled(self, seconds: float) -> Place | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_follower_is_ready_when_something_was_done_about_all_that_had_been_said() -> None:
+    log, told, done, gate = Own(lambda: 0), list[bytes](), list[int](), Event()
+    log.create("offers", TopicSettings(2))
+    for number in range(600):
+        log.append("offers", number % 2, "p", str(number).encode(), {})
+
+    def also() -> None:
+        done.append(len(told))
+        gate.wait(60)
+
+    feed = FollowerThread(Follower(log, "offers", lambda message: told.append(message.value)), log, also)
+    feed.start()
+    until(lambda: done)
+    assert done == [600], "nothing is done about what may be out of date"
+    assert not feed.ready()
+    gate.set()
+    until(feed.ready)
+    feed.stop(60)

@@ -74,6 +74,16 @@ def test_ready_is_what_is_open(health: Health) -> None:
     assert health.ready() == (False, "Fenced: another one")
 
 
+def test_what_else_is_waited_for_is_told_once_the_loop_is_open(health: Health) -> None:
+    waits = ["models"]
+    health.await_too(lambda: ", ".join(waits))
+    assert health.ready() == (False, "starting")
+    health.opened()
+    assert health.ready() == (False, "models")
+    waits.clear()
+    assert health.ready() == (True, "ready")
+
+
 def test_who_stops_gets_ready_no_more(health: Health) -> None:
     health.stopping()
     health.opened()

@@ -57,17 +57,22 @@ def test_a_decision_is_a_line_with_its_episode(metrics: Metrics, caplog: pytest.
 
 class Clumsy(Flow):
     def read(self, message: Message) -> None:
-        raise KeyError(message.key)
+        if message.value == b"bad":
+            raise KeyError(message.key)
+        if message.value == b"worse":
+            raise KeyError(message.offset)
+        self.metrics.rows_accepted.labels(message.key).inc()
 
 
 def test_a_number_that_can_not_be_told_is_passed_over_and_told_once(
     metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow = Clumsy(metrics)
-    for offset in range(3):
-        flow.seen(Message("labels", 0, offset, 0, PLANT, b""))
-    assert number(metrics, "messages_read_total", topic="labels") == 3
-    assert len(caplog.records) == 1
+    for offset, value in enumerate((b"bad", b"", b"bad", b"worse", b"")):
+        flow.seen(Message("labels", 0, offset, 0, PLANT, value))
+    assert number(metrics, "messages_read_total", topic="labels") == 5
+    assert number(metrics, "rows_accepted_total", pipeline=PLANT) == 2
+    assert len(caplog.records) == 2, "each place that fails, once"
 
 
 class TestLag:

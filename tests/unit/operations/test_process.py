@@ -10,6 +10,7 @@ import pytest
 from shared.operations.lifecycle import CONFIGURATION, OK, SOFTWARE, TEMPORARY
 from shared.operations.service import serve
 from tests.unit.operations.processes import running
+from tests.waiting import until
 
 
 def test_a_signal_ends_it_in_order_and_requests_in_flight_still_find_the_loop_turning() -> None:
@@ -33,6 +34,13 @@ def test_it_answers_until_the_end_and_is_ready_no_more() -> None:
         status, body = process.get("/readyz")
         assert (status, json.loads(body)["reason"]) == (503, "stopping")
         assert "driftloop_messages_read" in process.get("/metrics")[1]
+
+
+def test_it_is_not_ready_while_its_doors_wait_for_more_than_the_loop() -> None:
+    with running("waiting") as process:
+        process.logged("door opened")
+        until(lambda: json.loads(process.get("/readyz")[1])["reason"] == "loading")
+        assert process.get("/readyz")[0] == 503
 
 
 def test_a_second_signal_ends_it_at_once() -> None:

@@ -18,7 +18,7 @@ from services.prediction.telemetry import PredictionTelemetry
 from services.training.state import TrainingState
 from services.training.telemetry import TrainingTelemetry
 from services.validation.telemetry import ValidationTelemetry
-from shared.domain.quality import classification_quality
+from shared.domain.quality import Quality, classification_quality
 from shared.events.deployment import CandidatePromoted, PromotionRolledBack
 from shared.events.drift_detection import DriftDetected
 from shared.events.envelope import to_append
@@ -144,6 +144,26 @@ class TestDriftDetection:
         tell("v2", 10, 0)
         assert accuracy("v2") == 1.0
         assert told(metrics, "model_quality", "version") == {"v2"}
+
+    @pytest.mark.parametrize(
+        "bad",
+        [Quality(n=10**400), Quality(n=5, confusion=(("a", "a", 10**400),)), Quality(n=-(10**9))],
+    )
+    def test_counts_that_no_number_can_be_made_of_cost_their_own_number_only(
+        self, metrics: Metrics, telemetry: DriftTelemetry, bad: Quality
+    ) -> None:
+        good = classification_quality(["a"] * 4, ["a", "a", "a", "b"])
+        for quality in (bad, good, bad, good):
+            telemetry.seen(heard("performance", counted(serving="v1", versions={"v1": quality})))
+        assert number(metrics, "model_quality", pipeline=PLANT, version="v1", measure="accuracy") == 0.75
+
+    def test_a_file_that_cannot_be_opened_costs_the_losses_their_number_only(self, metrics: Metrics) -> None:
+        def missing(*_: object) -> None:
+            raise KeyError
+
+        telemetry = DriftTelemetry(metrics, missing)  # type: ignore[arg-type]
+        telemetry.moved(UNIT, DriftState(PLANT, file="f", input_evidence=0.0))
+        assert self.evidence(metrics, "inputs") == pytest.approx(1.0)
 
 
 class TestTraining:

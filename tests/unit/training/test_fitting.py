@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import traceback
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from services.training.fitting import FitError, fit
+from services.training.fitting import FitError, fit, loss_scale
+from services.training.trivial import hold_out
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.models import dump_model, load_model
 from shared.domain.pipeline import Estimator, Pipeline
+from shared.domain.quality import metrics, regression_quality
 from shared.domain.rows import ID
 
 CONTRACT = Contract(
@@ -27,7 +30,7 @@ WHOLE = pa.table(
 )
 
 
-def pipeline(path: str, **parameters: float) -> Pipeline:
+def pipeline(path: str, **parameters: float | str) -> Pipeline:
     return Pipeline(name="shop", contract=CONTRACT, estimator=Estimator(path=path, parameters=parameters))
 
 
@@ -51,9 +54,26 @@ def test_a_column_that_breaks_after_the_fit_can_be_predicted(path: str) -> None:
 
 
 def test_an_estimator_that_fails_is_told_by_its_error_s_class_and_line() -> None:
-    broken = WHOLE.set_column(0, "heat", pa.array(np.full(60, np.inf)))
     with pytest.raises(FitError, match=r"can't be fitted on 60 rows: ValueError at \w+\.py:\d+ "):
-        fit(pipeline("sklearn.linear_model.LogisticRegression"), broken, None, 1)
+        fit(
+            pipeline("sklearn.neighbors.KNeighborsClassifier", metric="seuclidean", algorithm="kd_tree"), WHOLE, None, 1
+        )
+
+
+@pytest.mark.parametrize("largest", [1e39, 1e160, sys.float_info.max])
+@pytest.mark.parametrize("path", ["ensemble.RandomForestRegressor", "linear_model.Ridge"])
+def test_one_huge_label_stops_no_training(path: str, largest: float) -> None:
+    target = pa.array([largest, -largest, *(float(row % 7) for row in range(58))])
+    rows = WHOLE.set_column(2, "class", target).sort_by("heat")
+    contract = CONTRACT.model_copy(update={"label": Label(name="class", task="regression")})
+    regression = pipeline(f"sklearn.{path}").model_copy(update={"contract": contract})
+    scale = loss_scale(contract.label, rows)
+    predicted, _ = fit(regression, rows, None, 1).predict(rows)
+    quality = regression_quality(rows["class"].to_pylist(), predicted.to_pylist(), scale)
+    assert 0 < scale < math.inf
+    assert 0 <= quality.mean_loss <= 1
+    assert all(math.isfinite(value) for value in metrics(quality).values())
+    assert hold_out(regression, rows, 1).keys() == {"constant", "last label", "model"}
 
 
 def test_a_parameter_that_does_not_fit_is_told_in_scikit_learn_s_own_words() -> None:
