@@ -101,7 +101,7 @@ WHY = {
     404: "There is no pipeline of this name.",
     408: "The body came too slowly.",
     409: "The contract's labels arrive inline.",
-    413: "Too large, as sent or unpacked.",
+    413: "Too large, as sent or unpacked, or too many rows.",
     415: "A content type or encoding that is not read here.",
     422: "No row fits the contract; the key came before with another body; or a mistake in a command, file or name.",
     429: "Too much is waiting. Nothing was taken; try again after `Retry-After`.",
