@@ -176,4 +176,6 @@ def _question(model: Model, empty: Collection[str]) -> pa.RecordBatch:
 
 
 def _example(column: Column) -> str | int:
-    return next(iter(column.categories), "") if column.kind == Kind.CATEGORY else 1
+    if column.kind == Kind.CATEGORY:
+        return next(iter(column.categories), "")
+    return True if column.kind == Kind.BOOLEAN else 1

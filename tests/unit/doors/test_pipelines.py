@@ -135,6 +135,18 @@ def test_an_existing_model_comes_along(house: House) -> None:
     assert command.model == answer.json()["model"] == digest(model())
 
 
+def test_a_model_may_read_features_of_every_kind_that_models_read(house: House) -> None:
+    kinds = ("number", "integer", "boolean", "category")
+    columns = tuple(Column(kind, kind, ("red", "green") if kind == "category" else ()) for kind in kinds)
+    values = np.arange(100.0).reshape(20, 5)
+    brought = dump_model(Model("classification", columns, LogisticRegression().fit(values, ["no", "yes"] * 10)))
+    house.client.put("/v1/models", content=brought)
+    features = "".join(f"    - {{name: {kind}, kind: {kind}}}\n" for kind in kinds)
+    text = f"name: mill\ncontract:\n  features:\n{features}  label: {{name: broken}}\n"
+    answer = put(house, text, query=f"?model={digest(brought)}")
+    assert answer.status_code == 202, answer.text
+
+
 def test_a_model_that_was_never_brought_or_does_not_fit_is_refused(house: House) -> None:
     strange = model((Column("depth", "number"),))
     house.client.put("/v1/models", content=strange)
