@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.domain.contract import Kind
-from shared.domain.rows import ARROW_TYPES
+from shared.domain.rows import ARROW_TYPES, EXACT
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -28,9 +28,6 @@ FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000, 253_402_300_799_999
 
 TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Per second, by the names of Arrow's time units."""
-
-EXACT = 2.0**53
-"""From here on floats skip whole numbers."""
 
 BLANKS = pa.array(["", "na", "n/a", "nan", "null", "none"])
 TRUE = pa.array(["true", "1", "1.0"])

@@ -14,7 +14,7 @@ from services.ingestion.conversion import convert
 from services.ingestion.identity import derived_ids
 from services.ingestion.raw import Column, DeadRow, Mask, Numbers, RawRows, one_row, rows_of_table
 from shared.domain.contract import Contract, Kind
-from shared.domain.rows import ARROW_TYPES, ID, ingested_schema, labels_schema
+from shared.domain.rows import ARROW_TYPES, ID, LONGEST_NAME, ingested_schema, labels_schema
 
 WRONG_TYPE = "wrong-type"
 MISSING_ID = "missing-id"
@@ -23,8 +23,6 @@ INFINITE_LABEL = "infinite-label"
 TOO_LONG = "too-long"
 LONGEST = 1 << 19
 """Bytes of a row's text: every topic that rows go through has to take it."""
-LONGEST_NAME = 1 << 10
-"""Bytes of an id or a class: states and counts hold many of them."""
 
 EXPECTED: dict[pa.DataType, str] = {
     ARROW_TYPES[Kind.NUMBER]: "is not a number",

@@ -15,6 +15,10 @@ from shared.domain.contract import Contract, Kind
 
 ID = "_id"
 POSITION = "_position"
+LONGEST_NAME = 1 << 10
+"""Bytes of an id or a class: states and counts hold many of them."""
+EXACT = 2.0**53
+"""From here on floats skip whole numbers, and two of them may be one."""
 PREDICTED = "predicted"
 SCORE = "score"
 

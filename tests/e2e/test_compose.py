@@ -27,8 +27,8 @@ from shared.events.deployment import CandidatePromoted, EpisodeClosed, Promotion
 from shared.events.drift_detection import DriftDetected
 from shared.events.topics import TOPICS
 from tests.integration.broker import require_docker
-from tests.integration.fleet import until
 from tests.integration.record import Record
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "driftloop-e2e"

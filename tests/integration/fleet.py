@@ -6,12 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
-from time import monotonic
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -19,22 +17,10 @@ from shared.adapters.kafka.connection import Connection
 from shared.adapters.kafka.topics import WITH_STATES, Layout, create, snapshot_topic
 from shared.events.topics import TOPICS
 from tests.ports import free_port
+from tests.waiting import PATIENCE, until
 
 PARTITIONS = 2
 SERVICES = ("ingestion", "validation", "prediction", "drift_detection", "training", "deployment")
-PATIENCE = 300.0
-"""Seconds until something that has to come is said to be missing. A job whose worker died waits a minute for its lease.
-"""
-MOMENT = 0.1
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Polls, with pauses that leave the processor to what is waited for; fails with what that was."""
-    deadline = monotonic() + seconds
-    while not condition():
-        if monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        Event().wait(MOMENT)
 
 
 @dataclass

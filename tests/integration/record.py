@@ -22,7 +22,7 @@ from shared.events.topics import LEDGER, PERFORMANCE, PREDICTIONS, RECORDS_VALID
 from shared.runtime.blobs import BlobReader
 from shared.runtime.core import Core, Message
 from shared.runtime.ports import LogError, Place
-from tests.integration.fleet import PATIENCE, until
+from tests.waiting import PATIENCE, until
 
 
 @dataclass

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from services.ingestion.delivery import JSON
 from services.ingestion.registry import media_type
-from services.ingestion.typed import LONGEST_NAME
 from shared.access.problems import Problem
 from shared.domain.contract import Contract, Kind
 from shared.domain.design import Column
@@ -24,7 +23,7 @@ from shared.domain.estimators import EstimatorError, check_estimator, predicts
 from shared.domain.models import Model, UntrustedModelError, class_texts, load_model
 from shared.domain.pipeline import Pipeline
 from shared.domain.pipeline_file import PipelineFileError, canonical_bytes, parse_pipeline
-from shared.domain.rows import ARROW_TYPES
+from shared.domain.rows import ARROW_TYPES, LONGEST_NAME
 from shared.events.letters import without_values
 
 DEEPEST = 64

@@ -13,12 +13,9 @@ import pyarrow.compute as pc
 from services.prediction.door.tensors import MisfitError, Values, column
 from shared.access.problems import Problem
 from shared.domain.contract import Contract, Kind
+from shared.domain.rows import EXACT, LONGEST_NAME
 
 MOST_TOLD = 10
-LONGEST_NAME = 1 << 10
-"""Bytes of an id that ingestion takes."""
-EXACT = 2.0**53
-"""From here on floats skip whole numbers, and two ids may be one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ import pytest
 from services.cli import running
 from services.cli.reading import whole
 from shared.events.topics import RECORDS_VALIDATED
-from tests.integration.fleet import PARTITIONS, PATIENCE, Fleet, fleet, free_port, until
+from tests.integration.fleet import PARTITIONS, Fleet, fleet
+from tests.ports import free_port
 from tests.unit.cli.calls import call
 from tests.unit.cli.system import NAMED
+from tests.waiting import PATIENCE, until
 
-PREFIX = "cli"
+PREFIX = f"cli-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+"""Each worker that is given some of these tests has a system of its own, on the broker that all share."""
 ROWS = [{"item": f"i{row}", "price": row, "size": "s"} for row in range(40)]
 BROKEN = [{"item": "b0", "price": "much", "size": "s"}, {"item": "b1", "price": -1, "size": "s"}]
 
@@ -113,13 +116,15 @@ def test_a_followed_timeline_ends_in_order(shop: Path) -> None:
     command = [sys.executable, "-m", "services.cli.main", "timeline", "--pipeline", "shop", "--all", "--follow"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    Timer(PATIENCE, process.kill).start()
+    patience = Timer(PATIENCE, process.kill)
+    patience.start()
     assert "in force" in process.stdout.readline()
     call("pause", "shop")
     while "retraining paused" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
+    patience.cancel()
     assert (process.returncode, errors) == (0, "")
     call("resume", "shop")
 

@@ -15,9 +15,10 @@ from services.embedded.plant import Plant
 from shared.domain.quality import Quality, merge_versions
 from shared.events.deployment import CandidatePromoted
 from shared.events.topics import LABELS, PREDICTIONS, RECORDS_INGESTED, RECORDS_VALIDATED
-from tests.integration.fleet import PARTITIONS, Fleet, fleet, until
+from tests.integration.fleet import PARTITIONS, Fleet, fleet
 from tests.integration.plant_traffic import Traffic
 from tests.integration.record import Record
+from tests.waiting import until
 
 PREFIX = "lanes"
 LANES = 3

@@ -27,9 +27,10 @@ from shared.domain.rows import ID, decode_batch, validated_schema
 from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED, RECORDS_VALIDATED
 from shared.operations.subscription import BATCH
 from shared.runtime.core import Message
-from tests.integration.fleet import PARTITIONS, Fleet, Member, fleet, until
+from tests.integration.fleet import PARTITIONS, Fleet, Member, fleet
 from tests.integration.kafka import stock
 from tests.integration.record import Record
+from tests.waiting import until
 
 PREFIX, TOPIC, NAME = "producers", "shop.orders", "shop"
 PLACES = [TopicPartition(TOPIC, partition) for partition in range(3)]

@@ -22,9 +22,10 @@ from shared.events.deployment import CandidatePromoted
 from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED
 from shared.events.training import JobBeat, JobClaimed, TrainingCompleted
 from shared.runtime.partitions import partition_of
-from tests.integration.fleet import Fleet, fleet, until
+from tests.integration.fleet import Fleet, fleet
 from tests.integration.plant_traffic import JSON, Traffic
 from tests.integration.record import Record
+from tests.waiting import until
 
 UNIT_SECONDS = 4
 """How long one unit of work may take here (max.poll.interval)."""

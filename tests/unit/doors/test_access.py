@@ -14,9 +14,9 @@ import yaml
 
 from shared.access.stores import Standing
 from shared.access.tokens import AccessError, TokenFile, access_of, issue, line_of, read_grants
-from tests.integration.fleet import until
 from tests.unit.doors.bench import House, opened
 from tests.unit.ingestion.doors import row
+from tests.waiting import until
 
 RECORDS = "/v1/pipelines/shop/records"
 Bearer = dict[str, str]

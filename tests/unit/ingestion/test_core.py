@@ -10,10 +10,10 @@ import pytest
 
 from services.ingestion.core import MOST_DEAD
 from services.ingestion.messages import lanes_of
-from services.ingestion.typed import LONGEST, LONGEST_NAME
+from services.ingestion.typed import LONGEST
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Pipeline
-from shared.domain.rows import ID, decode_batch, labels_schema
+from shared.domain.rows import ID, LONGEST_NAME, decode_batch, labels_schema
 from shared.events.letters import LARGEST
 from shared.events.topics import RECORDS_DEAD, RECORDS_INGESTED
 from shared.runtime.core import Append, Message, Tick, Unit

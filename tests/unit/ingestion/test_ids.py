@@ -11,12 +11,11 @@ import pyarrow as pa
 import pytest
 
 from services.ingestion.raw import ARROW_STREAM
-from services.ingestion.typed import LONGEST_NAME
-from services.prediction.door import questions
 from services.prediction.door.questions import question_of
 from shared.access.problems import Problem
 from shared.domain.contract import Contract, Feature, Kind, Label
 from shared.domain.pipeline import Pipeline
+from shared.domain.rows import LONGEST_NAME
 from tests.unit.ingestion.doors import CONTRACT, Door, row
 from tests.unit.ingestion.test_limits import stream
 
@@ -90,9 +89,6 @@ class TestScoring:
     def test_what_it_takes_is_scored(self) -> None:
         self.ask(["a", "x" * LONGEST_NAME])
         self.ask([1, 2**63 - 1], "INT64")
-
-    def test_the_limits_are_the_same(self) -> None:
-        assert questions.LONGEST_NAME == LONGEST_NAME
 
     def test_a_number_that_is_a_feature_too_has_to_be_whole(self) -> None:
         contract = self.CONTRACT.model_copy(update={"record_id": "x"})

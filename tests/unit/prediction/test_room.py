@@ -9,12 +9,11 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from services.ingestion.typed import LONGEST_NAME
 from services.prediction.core import PredictionState
 from services.prediction.joining import EARLY, ROOM
 from services.prediction.telemetry import PredictionTelemetry
 from shared.adapters.kafka.topics import snapshot_topic
-from shared.domain.rows import ID, POSITION, decode_batch, predictions_schema
+from shared.domain.rows import ID, LONGEST_NAME, POSITION, decode_batch, predictions_schema
 from shared.events.topics import PERFORMANCE, PREDICTIONS
 from shared.operations.metrics import Metrics
 from shared.runtime.advance import Held
